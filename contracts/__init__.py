@@ -1,0 +1,5 @@
+"""The truth about Concord's data: what exists, what it means, and what may be done with it."""
+
+from contracts.load import ContractError, catalog
+
+__all__ = ["ContractError", "catalog"]

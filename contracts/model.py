@@ -1,0 +1,289 @@
+"""Frozen models of the contracts: Concord's reading of the Open Data Contract Standard 3.1.
+
+Everything Concord adds to the standard is a ``customProperties`` entry named by a field (its alias) of a model
+here; anything else is refused. Nothing that concerns privacy has a default.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.alias_generators import to_camel
+
+from contracts.expressions import Call, ExpressionError, Path, parse, parse_path
+from contracts.vocabulary import Channel, DataCategory, LegalBasis, Purpose, Severity, Treatment, Zone
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+StreamName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+ColumnType = Literal["string", "double", "long", "int", "boolean", "date", "timestamp", "binary"]
+
+
+class Frozen(BaseModel):
+    """Refuses unknown keys and cannot be changed; keys are written in camelCase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Column(Frozen):
+    """One column of a table: its type, its constraints, what it tells about a person, and its origin."""
+
+    name: Name
+    type: ColumnType
+    description: str
+    required: bool = False
+    key: int | None = None
+    category: DataCategory
+    treatment: Treatment | None = None
+    allowed_values: tuple[str, ...] | None = None
+    pattern: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    max_length: int | None = None
+    not_in_future: bool = False
+    references: str | None = None
+    origins: tuple[str, ...] = ()
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            re.compile(value)
+        return value
+
+
+class Table(Frozen):
+    """A table of the lake; ``name`` is zone.thing, for example ``core.observation``."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
+    description: str
+    version: str
+    columns: tuple[Column, ...]
+
+    @property
+    def zone(self) -> Zone:
+        """The folder of the lake the table lies in."""
+        return Zone(self.name.split(".")[0])
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the key's columns, in order."""
+        keyed = [c for c in self.columns if c.key is not None]
+        return tuple(c.name for c in sorted(keyed, key=lambda c: c.key or 0))
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError when the contract has none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.name} has no column {name}")
+
+    @model_validator(mode="after")
+    def _has_key_and_distinct_names(self) -> Table:
+        names = [c.name for c in self.columns]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"table {self.name} declares {', '.join(twice)} twice; keep one")
+        if not self.key:
+            raise ValueError(f"table {self.name} has no key; write primaryKey: true and primaryKeyPosition on one "
+                             "or more properties")
+        loose = [c.name for c in self.columns if c.key is not None and not c.required]
+        if loose:
+            raise ValueError(f"key columns {', '.join(loose)} of {self.name} must be required: true")
+        return self
+
+
+class Connection(Frozen):
+    """How a source is reached. Addresses and credentials come from the Airflow connection of that id."""
+
+    id: Name
+    connector: Literal["rest", "salesforce", "mastodon", "fhir_bulk"]
+    token_path: str | None
+    page_size: Annotated[int, Field(gt=0)]
+    max_answer_mb: Annotated[int, Field(gt=0)]
+
+
+class Stream(Frozen):
+    """One feed of records a source offers, and where a record's id, version and deletion mark are."""
+
+    name: StreamName
+    path: str
+    record_id: Path
+    version: Call | None = None
+    deleted: Call | None = None
+    items: str | None = None
+    cursor: str | None = None
+    since: str | None = None
+    revisit_days: int | None = None
+
+    @field_validator("record_id", mode="before")
+    @classmethod
+    def _path(cls, value: object) -> object:
+        return _expression(value, parse_path)
+
+    @field_validator("version", "deleted", mode="before")
+    @classmethod
+    def _calls(cls, value: object) -> object:
+        return _expression(value, parse)
+
+
+class Mapping(Frozen):
+    """One column of a core table, made from the payload; ``required`` may be stricter than the table's."""
+
+    column: Name
+    expression: Call
+    required: bool = False
+
+    @field_validator("expression", mode="before")
+    @classmethod
+    def _call(cls, value: object) -> object:
+        return _expression(value, parse)
+
+
+class Feed(Frozen):
+    """What of a stream goes into which core table, for the records for which ``when`` is true."""
+
+    name: Name
+    stream: StreamName
+    table: Annotated[str, Field(pattern=r"^core\.[a-z][a-z0-9_]*$")]
+    when: Call | None = None
+    checks: tuple[Call, ...] = ()
+    mappings: tuple[Mapping, ...]
+
+    @field_validator("when", mode="before")
+    @classmethod
+    def _call(cls, value: object) -> object:
+        return _expression(value, parse)
+
+    @field_validator("checks", mode="before")
+    @classmethod
+    def _calls(cls, value: object) -> object:
+        return tuple(_expression(v, parse) for v in value) if isinstance(value, list | tuple) else value
+
+
+class Contract(Frozen):
+    """What every contract says of itself."""
+
+    id: Name
+    name: str
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    status: Literal["proposed", "draft", "active", "deprecated", "retired"]
+    description: str
+    owner: str
+    tags: tuple[str, ...] = ()
+    path: str
+    sha256: str
+
+
+class Source(Contract):
+    """A source system: its streams, and the core rows made of them."""
+
+    connection: Connection
+    schedule: str
+    retention_days: Annotated[int, Field(gt=0)]
+    legal_basis: LegalBasis
+    jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...]
+    streams: tuple[Stream, ...]
+    feeds: tuple[Feed, ...]
+
+    @property
+    def raw(self) -> str:
+        """Name of the raw table."""
+        return f"raw.{self.id}"
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the core tables this source feeds, in order of appearance."""
+        return tuple(dict.fromkeys(f.table for f in self.feeds))
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name. Raises KeyError."""
+        return next(s for s in self.streams if s.name == name)
+
+    @model_validator(mode="after")
+    def _feeds_name_streams(self) -> Source:
+        known = {s.name for s in self.streams}
+        for feed in self.feeds:
+            if feed.stream not in known:
+                raise ValueError(f"feed {feed.name} names stream {feed.stream!r}; declared are {', '.join(sorted(known))}")
+        return self
+
+
+class Product(Contract):
+    """A data product: on what ground, from what, for which purposes, and how people are protected."""
+
+    table: Table
+    inputs: tuple[str, ...]
+    release_group: Name
+    purposes: tuple[Purpose, ...]
+    data_categories: tuple[DataCategory, ...]
+    legal_basis: LegalBasis
+    basis_reason: str | None = None
+    pseudonym_domain: Name | None
+    counts_people: Name | None = None
+    minimum_cell: Annotated[int, Field(ge=2)] | None
+    rounding: Annotated[int, Field(ge=1)] | None
+    cell_columns: tuple[Name, ...] = ()
+    retention_days: Annotated[int, Field(gt=0)]
+
+    @property
+    def is_aggregate(self) -> bool:
+        """True when the product holds counts of people instead of rows about a person."""
+        return self.pseudonym_domain is None
+
+    @model_validator(mode="after")
+    def _is_lawful(self) -> Product:
+        if not self.purposes:
+            raise ValueError("purposes is empty; name at least one of " + ", ".join(Purpose))
+        if not self.legal_basis.rests_on_consent and not (self.is_aggregate and self.minimum_cell and self.basis_reason):
+            raise ValueError(f"legalBasis {self.legal_basis} is only for aggregates: give minimumCell and basisReason and "
+                             "set pseudonymDomain to null, or rest the product on consent")
+        if self.is_aggregate and not self.minimum_cell:
+            raise ValueError("an aggregate needs minimumCell, for example 7")
+        for column in self.table.columns:
+            if column.treatment is None:
+                raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(Treatment)}")
+            if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
+                raise ValueError(f"column {column.name} is {column.category}: it may not enter a product; drop it")
+        return self
+
+
+class Recipient(Contract):
+    """A data use agreement with an external partner, and the extract it gets."""
+
+    product: Name
+    purposes: tuple[Purpose, ...]
+    legal_basis: LegalBasis
+    agreement: str
+    agreement_version: str
+    agreement_expires_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    pseudonym_domain: Name
+    minimum_group: Annotated[int, Field(ge=2)]
+    group_columns: tuple[Name, ...]
+    approvers: tuple[str, ...]
+    delivery: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/[A-Za-z0-9/_-]+$")]
+    connection: Name
+    expires_after_days: Annotated[int, Field(gt=0)]
+    table: Table
+
+    @model_validator(mode="after")
+    def _is_lawful(self) -> Recipient:
+        if not self.legal_basis.rests_on_consent:
+            raise ValueError("legalBasis of an extract must be consent or explicit_consent")
+        if not self.approvers:
+            raise ValueError("approvers is empty; name at least one governance officer's Airflow user")
+        return self
+
+
+__all__ = ["Call", "Channel", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient",
+           "Severity", "Source", "Stream", "Table"]
+
+
+def _expression(value: object, reader: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return reader(value)  # type: ignore[operator]
+    except ExpressionError as error:
+        raise ValueError(str(error)) from None

@@ -1,0 +1,154 @@
+"""The closed vocabularies of Concord: what a contract may say, and nothing else.
+
+Each member carries the IRI of the W3C Data Privacy Vocabulary (DPV 2.3) where DPV has a term for it,
+otherwise ``None``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Self
+
+DPV = "https://w3id.org/dpv#"
+
+
+class Term(str, Enum):
+    """A word of a closed vocabulary: its value is what contracts write, ``dpv`` its IRI or None."""
+
+    dpv: str | None
+
+    def __new__(cls, value: str, dpv: str | None = None) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.dpv = DPV + dpv if dpv else None
+        return member
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Purpose(Term):
+    """The six kinds of initiative; every product and every consent statement names one or more."""
+
+    BRAND_COMMUNICATION = "brand_communication", "Marketing"
+    PATIENT_EDUCATION = "patient_education", "EducationalTraining"
+    ADHERENCE_MONITORING = "adherence_monitoring", None
+    RESEARCH = "research", "ScientificResearch"
+    DECISION_SUPPORT = "decision_support", "SupportEntityDecisionMaking"
+    PERSONALISED_SERVICES = "personalised_services", "ServicePersonalisation"
+
+
+class LegalBasis(Term):
+    """On what ground data is processed (GDPR articles 6 and 9)."""
+
+    CONSENT = "consent", "Consent"
+    EXPLICIT_CONSENT = "explicit_consent", "ExplicitlyExpressedConsent"
+    LEGITIMATE_INTEREST = "legitimate_interest", "LegitimateInterest"
+    LEGAL_OBLIGATION = "legal_obligation", "LegalObligation"
+
+    @property
+    def rests_on_consent(self) -> bool:
+        """True where only people who said yes may be included."""
+        return self in (LegalBasis.CONSENT, LegalBasis.EXPLICIT_CONSENT)
+
+
+class DataCategory(Term):
+    """What a column tells about a person."""
+
+    IDENTIFYING = "identifying", "IdentifyingPersonalData"
+    CONTACT = "contact", "PersonalData"
+    DEMOGRAPHIC = "demographic", "PersonalData"
+    HEALTH = "health", "SpecialCategoryPersonalData"
+    BEHAVIOURAL = "behavioural", "ObservedPersonalData"
+    FREE_TEXT = "free_text", "SensitivePersonalData"
+    CONSENT_RECORD = "consent_record", "PersonalData"
+    PSEUDONYMOUS = "pseudonymous", "PseudonymisedData"
+    AGGREGATED = "aggregated", "AnonymisedData"
+    TECHNICAL = "technical", "NonPersonalData"
+
+
+class Treatment(Term):
+    """What happens to a field between core and a product."""
+
+    KEEP = "keep", None
+    PSEUDONYM = "pseudonym", "DeterministicPseudonymisation"
+    AGGREGATE = "aggregate", "Aggregate"
+
+
+class Severity(Term):
+    """What a broken expectation does."""
+
+    REJECT_ROW = "reject_row", None
+    REJECT_BATCH = "reject_batch", None
+    WARN = "warn", None
+
+
+class Channel(Term):
+    """Where a person is reached or heard."""
+
+    APP = "app", None
+    EMAIL = "email", None
+    PHONE = "phone", None
+    POST = "post", None
+    SOCIAL = "social", None
+    WEB = "web", None
+
+
+class ConsentDecision(Term):
+    """What a consent statement says; ``asked`` means no answer yet, which permits nothing."""
+
+    PERMIT = "permit", None
+    DENY = "deny", None
+    ASKED = "asked", None
+
+
+class Outcome(Term):
+    """What became of a raw record: every landed record has exactly one."""
+
+    ACCEPTED = "accepted", None
+    SUPERSEDED = "superseded", None
+    DUPLICATE = "duplicate", None
+    DELETION = "deletion", None
+    REFUSED = "refused", None
+    REJECTED = "rejected", None
+
+
+class RejectReason(Term):
+    """Why a raw record was rejected."""
+
+    NOT_UTF8 = "not_utf8", None
+    NOT_JSON = "not_json", None
+    NO_RECORD_ID = "no_record_id", None
+    UNEXPECTED_TYPE = "unexpected_type", None
+    MISSING = "missing", None
+    WRONG_TYPE = "wrong_type", None
+    WRONG_UNIT = "wrong_unit", None
+    UNKNOWN_CODE = "unknown_code", None
+    BAD_FORMAT = "bad_format", None
+    OUT_OF_RANGE = "out_of_range", None
+    IN_FUTURE = "in_future", None
+    TOO_LONG = "too_long", None
+    CHECK_FAILED = "check_failed", None
+
+
+class PermitReason(Term):
+    """Why a person's rows go on to a use, or are withheld."""
+
+    PERMITTED = "permitted", None
+    LEGITIMATE_INTEREST = "legitimate_interest", None
+    LEGAL_OBLIGATION = "legal_obligation", None
+    DENIED = "denied", None
+    EXPIRED = "expired", None
+    NOTHING_KNOWN = "nothing_known", None
+    NO_IDENTITY = "no_identity", None
+
+
+class Zone(Term):
+    """The folders of the lake."""
+
+    RAW = "raw", None
+    CORE = "core", None
+    VAULT = "vault", None
+    SAFETY = "safety", None
+    PRODUCT = "product", None
+    LEDGER = "ledger", None

@@ -1,0 +1,1 @@
+"""Everything around the platform: simulated source systems, images, deployment."""

@@ -1,0 +1,92 @@
+"""The simulated population and its records, looked at without a server: determinism, shares, and the query language."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from infra.local.sources import soql
+from infra.local.sources.population import PRESENCE, Settings
+from infra.local.sources.world import World
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World(Settings(50, 5, 7, canary=True))
+
+
+def rendered(world: World) -> dict[str, bytes]:
+    """Everything the streams can ever show of the days generated so far, as bytes."""
+    cloud, social = world.cloud, world.social
+    rows = cloud.observations.rows
+    parts: dict[str, Any] = {name: feed.page(0, feed.end(world.clock)) for name, feed in world.app.streams.items()}
+    parts |= {name: [v.record for v in log.current(world.clock)] for name, log in world.crm.logs.items()}
+    parts |= {"social": [social.render(s, world.clock) for s in social.statuses if s.is_shown(world.clock)]}
+    parts |= {"observations": list(cloud.render(rows[rows["at"] <= world.clock])),
+              "truth": world.population.truth()}
+    return {name: msgspec.json.encode(part) for name, part in parts.items()}
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(world: World) -> None:
+    assert rendered(world) == rendered(World(Settings(50, 5, 7, canary=True)))
+    assert rendered(world)["data-points"] != rendered(World(Settings(50, 5, 8, canary=True)))["data-points"]
+
+
+def test_more_days_and_more_people_do_not_change_what_was_there(world: World) -> None:
+    longer = World(Settings(50, 8, 7, canary=True))
+    later = World(Settings(50, 5, 7, canary=True))
+    later.advance(3)
+    assert rendered(longer) == rendered(later)
+    longer.clock = world.clock
+    assert rendered(longer) == rendered(world)
+    more = World(Settings(60, 5, 7, canary=True))
+    assert more.population.people[:50] == world.population.people
+    assert more.population.truth()["people"][:50] == world.population.truth()["people"]  # type: ignore[index]
+
+
+def test_presence_and_identifiers() -> None:
+    people = World(Settings(600, 0)).population
+    counted = Counter(system for person in people.people for system in person.systems)
+    for system, share in PRESENCE.items():
+        assert abs(counted[system] / 600 - share) < 0.07, system
+    assert all(person.systems for person in people.people)
+    names = [name for row in people.truth()["people"] for system in PRESENCE for name in row[system]]  # type: ignore[attr-defined]
+    assert len(set(names)) == len(names)
+
+
+def test_consents_are_given_refused_and_withdrawn_in_believable_shares() -> None:
+    world = World(Settings(600, 30))
+    latest = {}
+    for statement in world.app.consents.page(0, world.app.consents.end(world.clock)):
+        latest[statement["user_id"], statement["purpose"], statement["recipient"]] = statement["decision"]
+    users = {name for name, _, _ in latest}
+    granted = Counter((purpose, to) for (_, purpose, to), decision in latest.items() if decision == "granted")
+    assert 0.60 < granted["adherence_monitoring", None] / len(users) < 0.85
+    assert 0.15 < granted["research", "glycemia_institute"] / len(users) < 0.35
+    assert "withdrawn" in latest.values()
+    cells = Counter[Any]()
+    for version in world.crm.logs["ContactPointTypeConsent"].current(world.clock):
+        row = version.record
+        cells[row["ContactPointType"], row["DataUsePurpose__c"], row["Country__c"], row["CaptureDate"][:7]] += 1
+    assert sum(count > 7 for count in cells.values()) > 20
+    assert sum(count < 7 for count in cells.values()) > 20
+
+
+@pytest.mark.parametrize(("where", "ids"), [
+    ("Num > 2026-10-02", "c"), ("Num = null", "d"), ("Name IN ('ANN', 'bob') AND Num != null", "ab"),
+    ("Num <= 2026-10-02 AND Name != 'bob'", "a"), ("Name NOT IN ('ann') AND (Flag = true)", "bc"),
+    ("Name = 'O\\'Hara'", "d"), ("Name LIKE 'c%'", "c"), ("At >= 2026-10-01T12:00:00+02:00", "bcd")])
+def test_soql_conditions(monkeypatch: pytest.MonkeyPatch, where: str, ids: str) -> None:
+    kinds = {"Id": "id", "Num": "date", "Name": "string", "Flag": "boolean", "At": "datetime"}
+    monkeypatch.setitem(soql.OBJECTS, "Thing", kinds)
+    values = (("a", "2026-10-01", "Ann", False, "2026-10-01T09:00:00.000+0000"),
+              ("b", "2026-10-02", "Bob", True, "2026-10-01T10:00:00.000+0000"),
+              ("c", "2026-10-03", "Cid", True, "2026-10-01T11:00:00.000+0000"),
+              ("d", None, "O'Hara", False, "2026-10-02T11:00:00.000+0000"))
+    records = [dict(zip(kinds, row, strict=True)) for row in values]
+    found = soql.parse(" ".join(("select Id from thing where", where, "order by At desc limit 9"))).run(records)
+    assert "".join(sorted(record["Id"] for record in found)) == ids
+    assert [record["At"] for record in found] == sorted((record["At"] for record in found), reverse=True)
