@@ -1,0 +1,1 @@
+"""From contracts to Great Expectations."""

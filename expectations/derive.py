@@ -1,0 +1,45 @@
+"""The expectation suite of a table, derived from its contract: structure, nulls, keys, values, patterns, ranges."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import great_expectations as gx
+import great_expectations.expectations as gxe
+
+from contracts.model import Column, Table
+
+
+def suite(table: Table, as_of: datetime, extra_required: frozenset[str] = frozenset()) -> gx.ExpectationSuite:
+    """The suite of a table; nothing marked ``notInFuture`` may lie after ``as_of`` (UTC).
+
+    ``extra_required`` names columns that this use of the table needs although the table does not.
+    """
+    made: list[gxe.Expectation] = [
+        gxe.ExpectTableColumnsToMatchSet(column_set=[c.name for c in table.columns], exact_match=True)]
+    if len(table.key) == 1:
+        made.append(gxe.ExpectColumnValuesToBeUnique(column=table.key[0]))
+    else:
+        made.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.key)))
+    for column in table.columns:
+        made.extend(_column(column, as_of, column.name in extra_required))
+    return gx.ExpectationSuite(name=table.name, expectations=made)
+
+
+def _column(column: Column, as_of: datetime, needed: bool) -> list[gxe.Expectation]:
+    name = column.name
+    made: list[gxe.Expectation] = []
+    if column.required or needed:
+        made.append(gxe.ExpectColumnValuesToNotBeNull(column=name))
+    if column.allowed_values is not None:
+        made.append(gxe.ExpectColumnValuesToBeInSet(column=name, value_set=list(column.allowed_values)))
+    if column.pattern is not None:
+        made.append(gxe.ExpectColumnValuesToMatchRegex(column=name, regex=column.pattern))
+    if column.max_length is not None:
+        made.append(gxe.ExpectColumnValueLengthsToBeBetween(column=name, max_value=column.max_length))
+    if column.minimum is not None or column.maximum is not None:
+        made.append(gxe.ExpectColumnValuesToBeBetween(column=name, min_value=column.minimum, max_value=column.maximum))
+    if column.not_in_future:
+        latest = as_of.date() if column.type == "date" else as_of
+        made.append(gxe.ExpectColumnValuesToBeBetween(column=name, max_value=latest))
+    return made

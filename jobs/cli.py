@@ -1,0 +1,174 @@
+"""Commands of `concord`. A stage's command ends with one line of JSON; errors end with a code of a closed table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from contracts import ContractError
+from contracts.exit_codes import ExitCode
+from jobs.errors import ConcordError
+from jobs.run.shell import Report
+from jobs.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.")
+contract_app = typer.Typer(no_args_is_help=True, help="Contracts: check and list them.")
+extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver.")
+keys_app = typer.Typer(no_args_is_help=True, help="Keys of this installation.")
+app.add_typer(contract_app, name="contract")
+app.add_typer(extract_app, name="extract")
+app.add_typer(keys_app, name="keys")
+
+DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
+
+
+def main() -> None:
+    """Run a command; an error of ours becomes one plain message and its exit code."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        app()
+    except ConcordError as error:
+        _fail(str(error), error.exit_code)
+    except ContractError as error:
+        _fail(str(error), ExitCode.CONTRACT)
+    except Exception as error:
+        _fail(f"unexpected {type(error).__name__} in {_place(error)}; its text is withheld because it may quote data. "
+              "Run with CONCORD_DEBUG=1 on test data to see it", ExitCode.UNEXPECTED, error)
+
+
+@app.command()
+def land(source: str) -> None:
+    """Fetch what is new at SOURCE into raw.SOURCE.  Example: concord land adherence_app"""
+    from jobs.run.land import land as run
+
+    _report(lambda: run(Settings(), source), "landed {rows} records")
+
+
+@app.command()
+def conform(source: str) -> None:
+    """Turn waiting batches of SOURCE into core rows.  Example: concord conform crm"""
+    from jobs.run.conform import conform as run
+
+    _report(lambda: run(Settings(), source), "{rows} records: {outcomes}")
+
+
+@app.command()
+def screen(source: str) -> None:
+    """Look for adverse-event candidates among SOURCE's rows, before any consent.  Example: concord screen social"""
+    from jobs.run.screen import screen as run
+
+    _report(lambda: run(Settings(), source), "{candidates} new candidates")
+
+
+@app.command()
+def resolve() -> None:
+    """Link source identities to persons.  Example: concord resolve"""
+    from jobs.run.people import resolve as run
+
+    _report(lambda: run(Settings()), "{identities} identities are {persons} persons, {new_links} links are new")
+
+
+@app.command()
+def build(product: str) -> None:
+    """Build a candidate of PRODUCT; nobody reads it before a release.  Example: concord build glucose_daily"""
+    from jobs.run.product import build as run
+
+    _report(lambda: run(Settings(), product), "candidate {candidate}")
+
+
+@app.command()
+def release(group: str) -> None:
+    """Gate the candidates of GROUP and pin them in one commit.  Example: concord release engagement"""
+    from jobs.run.release import release as run
+
+    _report(lambda: run(Settings(), group), "release {number} of {group}: {rows}")
+
+
+@extract_app.command("prepare")
+def extract_prepare(recipient: str, dag_run: DagRun) -> None:
+    """Make the files and the signed manifest for RECIPIENT, for a DAG run that a logged-in user triggered."""
+    from jobs.run.extract import prepare
+
+    _report(lambda: prepare(Settings(), recipient, dag_run), "extract {extract_id}: {rows} rows")
+
+
+@extract_app.command("record")
+def extract_record(extract_id: str, dag_run: DagRun) -> None:
+    """Write into our ledger who answered the approval task of a DAG run."""
+    from jobs.run.extract import record
+
+    _report(lambda: record(Settings(), extract_id, dag_run), "extract {extract_id} {decision} by {approver}")
+
+
+@extract_app.command("deliver")
+def extract_deliver(extract_id: str) -> None:
+    """Deliver an approved extract to its recipient's bucket."""
+    from jobs.run.extract import deliver
+
+    _report(lambda: deliver(Settings(), extract_id), "extract {extract_id} delivered to {destination}")
+
+
+@app.command()
+def engine(port: Annotated[int, typer.Option(help="Port on loopback; 0 picks a free one.")] = 0,
+           ready_file: Annotated[str, typer.Option(help="File that gets the engine's address.")] = "") -> None:
+    """Serve Sail, the embedded engine, on loopback until stopped.  Example: concord engine --port 15002"""
+    from jobs.engine import serve
+
+    serve(port, ready_file or None)
+
+
+@keys_app.command("create")
+def keys_create() -> None:
+    """Make the master secret and the signing key, once, readable by this user only."""
+    from jobs import keys
+
+    settings = Settings()
+    made = keys.create(settings.keys)
+    typer.echo(f"keys {'created' if made else 'were already there'} in {settings.keys}")
+
+
+@contract_app.command("check")
+def contract_check(paths: Annotated[list[Path] | None, typer.Argument(help="Contract files; all when none.")] = None) -> None:
+    """Check contracts: Concord's rules and the JSON schema of the Open Data Contract Standard.
+
+    Example: concord contract check contracts/sources/crm.yaml
+    """
+    from contracts.load import check_files
+
+    count = check_files(paths or [])
+    typer.echo(f"{count} contracts are sound")
+
+
+def _report(run: Callable[[], Report], said: str) -> None:
+    report = run()
+    facts: dict[str, Any] = report.facts
+    typer.echo("nothing new" if report.result == "unchanged" else said.format(**facts))
+    typer.echo(json.dumps({"result": report.result, "changed": report.changed, **facts}, default=str))
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = "an unknown place"
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if str(module).startswith(("jobs", "contracts", "expectations")):
+            place = f"{module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _fail(text: str, code: int, error: BaseException | None = None) -> None:
+    import os
+    import traceback
+
+    if error is not None and os.environ.get("CONCORD_DEBUG") == "1":
+        traceback.print_exception(error)
+    typer.echo(f"concord: {text}", err=True)
+    raise SystemExit(int(code))

@@ -1,0 +1,88 @@
+"""Files of one JSON text a line, read as they come, and read on where a connection was cut."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import msgspec
+import requests
+
+from jobs.connectors.records import NOT_JSON
+from jobs.connectors.session import Session
+from jobs.errors import SourceUnavailable
+
+CHUNK = 2**16
+
+
+class File(msgspec.Struct):
+    """A file of an export's manifest; ``count`` is its number of lines, where the source says it."""
+
+    type: str
+    url: str
+    count: int | None = None
+
+
+class _Cut(Exception):
+    """The file ended before its time."""
+
+
+def lines(http: Session, file: File) -> Iterator[bytes]:
+    """The lines of a file, without their line ends, broken ones too; empty lines are left out.
+
+    A file that is cut off or has fewer lines than its count is read again, and the lines already handed on are passed
+    over. Raises SourceUnavailable when it stays incomplete, or when it is another file the second time.
+    """
+    done, prefix = 0, hashlib.sha256()
+    for attempt in range(http.patience.repeats):
+        if attempt:
+            http.patience.pause(attempt)
+        number, again = 0, hashlib.sha256()
+        try:
+            for line in _split(http, file.url):
+                number += 1
+                if number <= done:
+                    again.update(line + b"\n")
+                    continue
+                if number == done + 1 and again.digest() != prefix.digest():
+                    raise SourceUnavailable(f"{http.place}: a file of the export changed while it was read; try again")
+                yield line
+                done = number
+                prefix.update(line + b"\n")
+                again.update(line + b"\n")
+            if number >= max(done, file.count or 0):
+                return
+        except (_Cut, requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError):
+            continue
+    raise SourceUnavailable(f"{http.place}: a file of the export stayed incomplete; try again later")
+
+
+def _split(http: Session, url: str) -> Iterator[bytes]:
+    """The lines of one download. Raises _Cut when the last one has no end and is not whole."""
+    head = {"Accept": "application/fhir+ndjson"}
+    with http.must(http.get(http.url(url), stream=True, headers=head)) as answer:
+        parts: list[bytes] = []
+        for chunk in answer.iter_content(CHUNK):
+            first, *rest = chunk.split(b"\n")
+            parts.append(first)
+            for following in rest:
+                yield from _whole(parts)
+                parts = [following]
+    last = list(_whole(parts))
+    if last and not _is_json(last[0]):
+        raise _Cut
+    yield from last
+
+
+def _whole(parts: list[bytes]) -> Iterator[bytes]:
+    line = b"".join(parts).removesuffix(b"\r")
+    if line.strip():
+        yield line
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except NOT_JSON:
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""Records as the source sent them: cut out of a page without touching a byte, and what a stream says of each."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from contracts.expressions import Call, Path
+from contracts.model import Stream
+from jobs.errors import ConfigurationError
+
+Cursor = dict[str, Any]
+NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as it came; ``record_id`` is ``stream/id``, None where the payload names none or is not JSON."""
+
+    stream: str
+    record_id: str | None
+    payload: bytes
+    is_deleted: bool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A record and when the source last changed it, None where it does not say so in a way one can read."""
+
+    record: Record
+    version: datetime | None
+
+
+def cut(page: bytes, items: str | None) -> list[bytes]:
+    """The exact bytes of each record of a page; ``items`` is the dotted path of the array, None for the page itself.
+
+    Bytes that are not UTF-8 inside a record do no harm. Raises msgspec.MsgspecError when the array is not there.
+    """
+    inner: bytes | msgspec.Raw = page
+    for key in items.split(".") if items else ():
+        level = msgspec.json.decode(inner, type=dict[str, msgspec.Raw])
+        if key not in level:
+            raise msgspec.ValidationError("the page has no array of records where the contract's items points to")
+        inner = level[key]
+    return [bytes(item) for item in msgspec.json.decode(inner, type=list[msgspec.Raw])]
+
+
+def digest(payload: bytes) -> str:
+    """SHA-256 of a payload, in hex."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def look(stream: Stream, payload: bytes) -> Seen:
+    """A payload with the id, the version and the deletion mark that the stream's contract points to."""
+    content = parsed(payload)
+    name = at(content, stream.record_id)
+    is_named = isinstance(name, str | int) and not isinstance(name, bool) and name != ""
+    record = Record(stream.name, f"{stream.name}/{name}" if is_named else None, payload,
+                    bool(stream.deleted and _truth(stream.deleted, content)))
+    return Seen(record, _version(stream.version, content))
+
+
+def parsed(payload: bytes) -> Any:
+    """The payload's content; None when it is not JSON in UTF-8."""
+    try:
+        return msgspec.json.decode(payload)
+    except NOT_JSON:
+        return None
+
+
+def at(content: Any, path: Path) -> Any:
+    """The value at a path of a payload's content, None where there is none."""
+    for step in path.steps:
+        if isinstance(step, str) and isinstance(content, dict):
+            content = content.get(step)
+        elif isinstance(step, int) and isinstance(content, list) and step < len(content):
+            content = content[step]
+        else:
+            return None
+    return content
+
+
+def instant(text: Any) -> datetime | None:
+    """A text as an instant; None when it is no date-time with an offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _version(call: Call | None, content: Any) -> datetime | None:
+    moments = (instant(at(content, path)) for path in (call.paths() if call else ()))
+    return next((moment for moment in moments if moment), None)
+
+
+def _truth(call: Call, content: Any) -> bool:
+    """Whether a condition of the contract holds. Raises ConfigurationError for a call that is no condition."""
+    values = [at(content, path) for path in call.paths()]
+    match call.function:
+        case "boolean":
+            return values[0] is True
+        case "exists":
+            return values[0] is not None
+        case "missing":
+            return values[0] is None
+        case "equals":
+            return values[0] in call.arguments[1:]
+        case "any_of" | "all_of":
+            parts = [_truth(part, content) for part in call.arguments if isinstance(part, Call)]
+            return any(parts) if call.function == "any_of" else all(parts)
+        case name:
+            raise ConfigurationError(f"deleted of a stream uses {name}; write a condition such as boolean or exists")

@@ -1,0 +1,139 @@
+"""A session that speaks to one source and to nobody else, with a token it renews once when it has expired."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
+
+from jobs.connections import Access
+from jobs.connectors.adapter import Adapter, Patience
+from jobs.connectors.explain import Place, of_status, of_transport
+from jobs.errors import ConcordError, SourceRefused
+
+PATIENCE = Patience()
+MEGABYTE = 2**20
+# urllib3 logs addresses with their queries; those hold cursors and identifiers.
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(lambda record: False)
+
+
+def session(access: Access, source: str, max_answer_mb: int) -> Session:
+    """A session for one source; it verifies certificates, and no answer may be larger than ``max_answer_mb``."""
+    return Session(access, source, max_answer_mb)
+
+
+class Session(requests.Session):
+    """requests' session with one adapter, for the origin (scheme, host, port) of ``base_url``.
+
+    Any other address, by whatever way it came (a redirect, a next link, a file of a manifest), is refused before a
+    byte is sent. ``last`` is the newest answer, for callers whose client gives parsed objects only.
+    """
+
+    def __init__(self, access: Access, source: str, max_answer_mb: int) -> None:
+        super().__init__()
+        self.base_url, self.patience = access.base_url, PATIENCE
+        self.origin = _origin(access.base_url)
+        scheme, host, port = self.origin
+        self.place = Place(source, f"{host}:{port}")
+        self.verify, self.trust_env, self.max_redirects = access.ca_file or True, False, 5
+        self.proxies = {} if _is_loopback(host) else dict(get_environ_proxies(access.base_url))
+        self.headers["Accept-Encoding"] = "gzip"
+        self.adapters.clear()
+        self.adapter = Adapter(self.place, max_answer_mb * MEGABYTE, self.verify, self.patience)
+        self.mount(f"{scheme}://{host}:{port}/", self.adapter)
+        self.last = requests.Response()
+        self.bearer: AuthBase | None = None
+
+    def authorise(self, access: Access, token_path: str | None) -> None:
+        """Have a bearer token put on every request: one fetched at ``token_path``, or without it the password itself.
+
+        Raises SourceRefused for wrong credentials, SourceUnavailable.
+        """
+        from jobs.connectors.tokens import Fetched, Fixed
+
+        if self.bearer is None and token_path:
+            self.bearer = Fetched(access, Session(access, self.place.source, 1), token_path)
+        elif self.bearer is None and access.password:
+            self.bearer = Fixed(access.password)
+
+    def url(self, path: str) -> str:
+        """The whole address of a path or of a link the source gave. Raises SourceRefused when it leads elsewhere."""
+        return self.allow(urljoin(self.base_url + "/", path))
+
+    def allow(self, address: str) -> str:
+        """The address itself. Raises SourceRefused, naming the host, when it is not of the source's origin."""
+        if (found := _origin(address)) != self.origin:
+            host = f"{found[0]}://{found[1]}:{found[2]}"[:100]
+            raise SourceRefused(f"{self.place}: leads to another address, {host}, which was not asked; if the source "
+                                "has moved, change base_url of the connection")
+        return address
+
+    def get_adapter(self, url: str | bytes) -> Adapter:
+        """The one adapter. Raises SourceRefused for any other origin."""
+        self.allow(url.decode() if isinstance(url, bytes) else url)
+        return self.adapter
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send with the token, renewed once where the source says it has expired.
+
+        Raises SourceRefused, SourceUnavailable. An answer 404 or 410 is returned: something may just not be there.
+        """
+        answer = self._send(request, **kwargs)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and self._renew():
+            answer.close()
+            answer = self._send(request, **kwargs)
+        self.last = answer
+        if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or answer.is_redirect or (
+                answer.status_code < HTTPStatus.MULTIPLE_CHOICES):
+            return answer
+        raise of_status(answer.status_code, b"" if kwargs.get("stream") else answer.content, self.place)
+
+    def must(self, answer: requests.Response) -> requests.Response:
+        """The answer itself. Raises SourceRefused when it is 404 or 410."""
+        if not answer.ok:
+            raise of_status(answer.status_code, b"", self.place)
+        return answer
+
+    def _renew(self) -> bool:
+        from jobs.connectors.tokens import Fetched
+
+        if not isinstance(self.bearer, Fetched):
+            return False
+        self.bearer.renew()
+        return True
+
+    def _send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        try:
+            if self.bearer:
+                self.bearer(request)
+            return super().send(request, **kwargs)
+        except ConcordError:
+            raise
+        except requests.RequestException as error:
+            raise (of_transport(error, self.place) or error) from None
+
+
+def _origin(address: str) -> tuple[str, str, int]:
+    """Scheme, host and port of an address, read as the transport reads it; a text that is no address has none."""
+    try:
+        parts = parse_url(address)
+    except LocationParseError:
+        return "", "", 0
+    scheme = (parts.scheme or "").lower()
+    return scheme, (parts.host or "").lower(), parts.port or {"https": 443, "http": 80}.get(scheme, 0)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

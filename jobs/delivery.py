@@ -1,0 +1,30 @@
+"""Delivery of an extract to a partner's bucket by boto3; the manifest goes last, so that a partner never sees half."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.model import Recipient
+from jobs.connections import access
+from jobs.errors import SourceUnavailable
+from jobs.stages.extract import MANIFEST
+
+
+def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes]) -> None:
+    """Put the files below ``destination`` (s3://bucket/prefix). Raises SourceUnavailable when that does not succeed."""
+    held = access(recipient.connection)
+    bucket, _, prefix = destination.removeprefix("s3://").partition("/")
+    client = boto3.client(
+        "s3", endpoint_url=held.base_url, aws_access_key_id=held.login, aws_secret_access_key=held.password,
+        region_name="eu-central-1", verify=held.ca_file or None,
+        config=Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}))
+    try:
+        for name in sorted(files, key=lambda n: (n == MANIFEST, n)):
+            client.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=files[name])
+    except (BotoCoreError, ClientError) as error:
+        raise SourceUnavailable(f"delivery to bucket {bucket} of {recipient.id} failed ({type(error).__name__}); "
+                                "the extract stays here and can be delivered again") from None

@@ -1,0 +1,77 @@
+"""A Spark Connect session: Sail in this process by default, any Spark Connect server when told so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@contextmanager
+def session(engine: str) -> Iterator[SparkSession]:
+    """A session on ``engine``: ``sail`` starts Sail in this process, ``sc://host:port`` connects.
+
+    Raises ConfigurationError for any other name. The session is stopped before the server, in this order,
+    because Python hangs at its end while an in-process server still holds a session.
+    """
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("RUST_LOG", "warn")
+    if engine == "sail":
+        with _sail() as address:
+            spark = SparkSession.builder.remote(address).getOrCreate()
+            try:
+                yield _configured(spark)
+            finally:
+                spark.stop()
+    elif engine.startswith("sc://"):
+        spark = SparkSession.builder.remote(engine).create()
+        try:
+            yield _configured(spark)
+        finally:
+            spark.stop()
+    else:
+        raise ConfigurationError(f"CONCORD_ENGINE is {engine!r}; write sail or sc://host:port")
+
+
+def serve(port: int, ready_file: str | None) -> None:
+    """Serve Sail on loopback until interrupted; ``ready_file`` gets the address once it listens."""
+    from pysail.spark import SparkConnectServer
+
+    os.environ.setdefault("RUST_LOG", "warn")
+    server = SparkConnectServer(ip="127.0.0.1", port=port)
+    server.start(background=True)
+    host, bound = server.listening_address
+    if ready_file:
+        temporary = f"{ready_file}.{os.getpid()}"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(f"sc://{host}:{bound}")
+        os.replace(temporary, ready_file)
+    import signal
+
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    os._exit(0)
+
+
+@contextmanager
+def _sail() -> Iterator[str]:
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer(ip="127.0.0.1", port=0)
+    server.start(background=True)
+    host, port = server.listening_address
+    try:
+        yield f"sc://{host}:{port}"
+    finally:
+        server.stop()
+
+
+def _configured(spark: SparkSession) -> SparkSession:
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    return spark

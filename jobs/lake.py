@@ -1,0 +1,255 @@
+"""The one door to the Delta lake.
+
+Every table is created from its contract before its first row. Rows come as Spark frames (core, products) or as Arrow
+(raw, ledger, vault: small, or streamed from a connector). Nothing undeclared goes in, no key is null or twice.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from contracts.model import Table
+from jobs.errors import IntegrityError, LakeError
+from jobs.schema import arrow_schema, ddl
+from jobs.storage import storage_options
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+T = TypeVar("T")
+Rows = pa.Table | pa.RecordBatchReader
+TRIES = 6
+NOTE = "concord"
+
+
+class Lake:
+    """A lake below ``root`` (a folder or s3://...), holding the tables that ``tables`` declares."""
+
+    def __init__(self, root: str, tables: dict[str, Table], spark: SparkSession | None = None) -> None:
+        self.root = root
+        self._tables = tables
+        self._spark = spark
+        self._options = storage_options(root)
+
+    def contract(self, name: str) -> Table:
+        """The declaration of a table. Raises LakeError when there is none."""
+        if name not in self._tables:
+            raise LakeError(f"table {name!r} is declared by no contract; add it to contracts/ or correct its name")
+        return self._tables[name]
+
+    def path(self, name: str) -> str:
+        """Address of a table."""
+        zone, thing = self.contract(name).name.split(".")
+        return f"{self.root}/{zone}/{thing}"
+
+    def exists(self, name: str) -> bool:
+        """Whether the table has been created."""
+        return self._delta(name) is not None
+
+    def ensure(self, name: str) -> DeltaTable:
+        """The table, created from its contract when it is not there yet."""
+        found = self._delta(name)
+        if found is None:
+            schema = Schema.from_arrow(arrow_schema(self.contract(name)))
+            DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
+                              description=self.contract(name).description)
+            found = DeltaTable(self.path(name), storage_options=self._options)
+        return found
+
+    def version(self, name: str) -> int:
+        """Newest version of a table, -1 when it does not exist."""
+        found = self._delta(name)
+        return -1 if found is None else found.version()
+
+    def note(self, name: str, version: int | None = None) -> dict[str, Any]:
+        """What was written beside the commit of that version (the newest by default); empty when nothing was."""
+        found = self.ensure(name)
+        wanted = found.version() if version is None else version
+        for entry in found.history():
+            if entry.get("version") == wanted:
+                text = entry.get(NOTE) or entry.get("userMetadata")
+                return dict(json.loads(text)) if text else {}
+        return {}
+
+    def done(self, name: str, once: str) -> int | None:
+        """Number last committed under the transaction name ``once``, None when there was none."""
+        number = self.ensure(name).transaction_version(once)
+        return None if number is None else int(number)
+
+    def read(self, name: str, version: int | None = None) -> DataFrame:
+        """The table as a frame, at a version when one is named."""
+        self.ensure(name)
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.path(name))
+
+    def arrow(self, name: str, version: int | None = None, columns: list[str] | None = None,
+              filters: Any = None) -> pa.Table:
+        """The table as Arrow, at a version when one is named: for ledger, vault and released products."""
+        table = self.ensure(name)
+        if version is not None:
+            table.load_as_version(version)
+        return table.to_pyarrow_table(columns=columns, filters=filters)
+
+    def append_arrow(self, name: str, rows: Rows, note: dict[str, Any] | None = None,
+                     once: tuple[str, int] | None = None) -> None:
+        """Append Arrow rows; ``once`` (name, number) is committed with them and asked by ``done``."""
+        self.ensure(name)
+        schema = arrow_schema(self.contract(name))
+        if isinstance(rows, pa.Table):
+            _refuse_columns(name, rows.schema.names, schema.names)
+            rows = _cast(name, rows, schema)
+            _refuse_keys(name, rows, self.contract(name).key)
+        self._retry(lambda: write_deltalake(
+            self.path(name), rows, mode="append", storage_options=self._options,
+            commit_properties=_properties(note, once)))
+
+    def merge_arrow(self, name: str, rows: pa.Table, note: dict[str, Any] | None = None) -> None:
+        """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
+
+        What delta-rs writes in a merge has string views in its files, which Sail does not read; tables that the engine
+        reads are merged by ``merge``.
+        """
+        contract = self.contract(name)
+        _refuse_columns(name, rows.schema.names, contract_names(contract))
+        rows = _cast(name, rows, arrow_schema(contract))
+        _refuse_keys(name, rows, contract.key)
+        if not rows.num_rows:
+            return
+        on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
+
+        def write() -> None:
+            (self.ensure(name)
+             .merge(rows, predicate=on, source_alias="s", target_alias="t", commit_properties=_properties(note, None))
+             .when_matched_update_all().when_not_matched_insert_all().execute())
+        self._retry(write)
+
+    def merge(self, name: str, rows: DataFrame, gone: str | None = None, note: dict[str, Any] | None = None) -> None:
+        """Insert or update a frame's rows by the contract's key; rows where the column ``gone`` is true are deleted."""
+        contract = self.contract(name)
+        names = contract_names(contract)
+        _refuse_columns(name, [c for c in rows.columns if c != gone], names)
+        self.ensure(name)
+        self._refuse_frame_keys(name, rows)
+        typed = _conformed(rows, contract, [gone] if gone else [])
+        view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"  # noqa: S311
+        typed.createOrReplaceTempView(view)
+        on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
+        sets = ", ".join(f"t.{n} = s.{n}" for n in names)
+        columns, values = ", ".join(names), ", ".join(f"s.{n}" for n in names)
+        delete = f"WHEN MATCHED AND s.{gone} THEN DELETE " if gone else ""
+        keep = f"AND NOT s.{gone} " if gone else ""
+        statement = (f"MERGE INTO delta.`{self.path(name)}` t USING {view} s ON {on} {delete}"  # noqa: S608
+                     f"WHEN MATCHED THEN UPDATE SET {sets} WHEN NOT MATCHED {keep}THEN INSERT ({columns}) VALUES ({values})")
+        try:
+            self._retry(lambda: self.spark.sql(statement).collect())
+        finally:
+            self.spark.catalog.dropTempView(view)
+
+    def replace(self, name: str, rows: DataFrame, note: dict[str, Any] | None = None) -> int:
+        """Write a new version that holds exactly these rows; returns its number. Readers see it only once pinned."""
+        self.ensure(name)
+        _refuse_columns(name, rows.columns, contract_names(self.contract(name)))
+        self._refuse_frame_keys(name, rows)
+        typed = _conformed(rows, self.contract(name), [])
+        writer = typed.write.format("delta").mode("overwrite")
+        if note is not None:
+            writer = writer.option("userMetadata", json.dumps(note))
+        self._retry(lambda: writer.save(self.path(name)))
+        return self.version(name)
+
+    def restore(self, name: str, version: int) -> None:
+        """Make the newest version equal to an earlier one; nothing of the history is lost."""
+        self._retry(lambda: self.ensure(name).restore(version))
+
+    @property
+    def spark(self) -> SparkSession:
+        """The engine's session. Raises LakeError when the lake was opened without one."""
+        if self._spark is None:
+            raise LakeError("this lake was opened without an engine, for Arrow reads and writes only")
+        return self._spark
+
+    def _delta(self, name: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.path(name), storage_options=self._options)
+        except TableNotFoundError:
+            return None
+
+    def _refuse_frame_keys(self, name: str, rows: DataFrame) -> None:
+        from pyspark.sql import functions as F
+
+        key = self.contract(name).key
+        nulls = F.sum(F.when(F.greatest(*[F.col(k).isNull() for k in key]) if len(key) > 1
+                             else F.col(key[0]).isNull(), 1).otherwise(0))
+        counts = rows.groupBy(*key).agg(F.count("*").alias("n"))
+        row = counts.agg(F.sum(F.when(F.col("n") > 1, 1).otherwise(0)).alias("twice"), nulls.alias("nulls")).collect()[0]
+        if row["nulls"]:
+            raise IntegrityError(f"{name}: {row['nulls']} rows have a null in the key {', '.join(key)}; nothing was written")
+        if row["twice"]:
+            raise IntegrityError(f"{name}: {row['twice']} keys ({', '.join(key)}) are there more than once; nothing was written")
+
+    def _retry(self, write: Callable[[], T]) -> T:
+        for attempt in range(TRIES):
+            try:
+                return write()
+            except Exception as error:
+                if attempt == TRIES - 1 or not _lost_race(error):
+                    raise
+            time.sleep(min(2.0, 0.05 * 2**attempt) * (0.5 + random.random()))  # noqa: S311
+        raise AssertionError("unreachable")
+
+
+def contract_names(contract: Table) -> list[str]:
+    """Column names of a table, in its contract's order."""
+    return [c.name for c in contract.columns]
+
+
+def _conformed(rows: DataFrame, contract: Table, extra: list[str]) -> DataFrame:
+    from pyspark.sql import functions as F
+
+    types = ddl(contract)
+    return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in contract_names(contract)], *extra)
+
+
+def _lost_race(error: Exception) -> bool:
+    if isinstance(error, CommitFailedError):
+        return True
+    text = f"{type(error).__name__} {error}".lower()
+    return any(word in text for word in ("concurrent", "conflict", "commit failed", "transaction failed"))
+
+
+def _refuse_columns(name: str, given: list[str], declared: list[str]) -> None:
+    strange, absent = sorted(set(given) - set(declared)), sorted(set(declared) - set(given))
+    if strange:
+        raise LakeError(f"{name}: columns {', '.join(strange)} are not declared; add them to the contract or drop them")
+    if absent:
+        raise LakeError(f"{name}: declared columns {', '.join(absent)} are not there; nothing was written")
+
+
+def _cast(name: str, rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    try:
+        return rows.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, ValueError):
+        raise LakeError(f"{name}: the rows do not have the types or the non-null columns of the contract") from None
+
+
+def _refuse_keys(name: str, rows: pa.Table, key: tuple[str, ...]) -> None:
+    keys = rows.select(list(key))
+    if any(column.null_count for column in keys.columns):
+        raise IntegrityError(f"{name}: a key of {', '.join(key)} is null; nothing was written")
+    if keys.group_by(list(key)).aggregate([]).num_rows != rows.num_rows:
+        raise IntegrityError(f"{name}: a key of {', '.join(key)} is there more than once; nothing was written")
+
+
+def _properties(note: dict[str, Any] | None, once: tuple[str, int] | None) -> CommitProperties:
+    return CommitProperties(custom_metadata={NOTE: json.dumps(note)} if note is not None else None,
+                            app_transactions=[Transaction(*once)] if once else None)

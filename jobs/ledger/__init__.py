@@ -1,0 +1,1 @@
+"""What happened, for governance: batches, accounts, releases, approvals, audit, lineage."""

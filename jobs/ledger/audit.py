@@ -1,0 +1,49 @@
+"""One audit entry and one OpenLineage event for every run of a stage."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from jobs.lake import Lake
+from jobs.ledger import lineage
+from jobs.schema import arrow_schema
+from jobs.settings import Settings
+
+TABLE = "ledger.audit"
+
+
+@dataclass
+class Trail:
+    """What a stage read and wrote, filled in while it runs; only names, versions and counts."""
+
+    stage: str
+    subject: str
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    inputs: list[str] = field(default_factory=list)
+    outputs: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    detail: dict[str, object] = field(default_factory=dict)
+
+    def reads(self, *names: str) -> None:
+        """Note tables or addresses that were read."""
+        self.inputs.extend(n for n in names if n not in self.inputs)
+
+    def writes(self, name: str, columns: dict[str, list[str]] | None = None) -> None:
+        """Note a table that was written, with the origins (table.column) of its columns."""
+        self.outputs[name] = columns or self.outputs.get(name, {})
+
+
+def close(settings: Settings, lake: Lake, trail: Trail, result: str) -> None:
+    """Write the audit entry and the lineage event of a run that ended as ``result``."""
+    now = datetime.now(UTC)
+    row = {"run_id": trail.run_id, "stage": trail.stage, "subject": trail.subject, "result": result,
+           "detail": json.dumps(trail.detail, sort_keys=True, default=str),
+           "actor": settings.actor or getpass.getuser(), "at": now}
+    lake.append_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))))
+    lineage.emit(settings, lake, trail.stage, trail.subject, trail.run_id, trail.inputs, trail.outputs,
+                 failed=result == "failed", at=now)

@@ -1,0 +1,39 @@
+"""Extracts, their approvals and deliveries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.errors import NotApproved
+from jobs.lake import Lake
+from jobs.schema import arrow_schema
+
+EXTRACT, APPROVAL, DELIVERY = "ledger.extract", "ledger.approval", "ledger.delivery"
+
+
+def write(lake: Lake, table: str, row: dict[str, Any]) -> None:
+    """Write one entry; the same entry again changes nothing."""
+    lake.merge_arrow(table, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(table))))
+
+
+def find(lake: Lake, extract_id: str) -> dict[str, Any]:
+    """The entry of an extract. Raises NotApproved when there is none."""
+    rows = of(lake, EXTRACT, extract_id)
+    if not rows:
+        raise NotApproved(f"the ledger knows no extract {extract_id!r}; `concord extract list` shows those there are")
+    return rows[0]
+
+
+def of(lake: Lake, table: str, extract_id: str) -> list[dict[str, Any]]:
+    """Entries of one extract in a table of this module."""
+    return list(lake.arrow(table, filters=pc.field("extract_id") == extract_id).to_pylist())
+
+
+def delivered(lake: Lake, recipient: str) -> list[dict[str, Any]]:
+    """Extracts of a recipient that were delivered, oldest first."""
+    done = {row["extract_id"] for row in lake.arrow(DELIVERY).to_pylist()}
+    rows = [row for row in lake.arrow(EXTRACT).to_pylist() if row["recipient"] == recipient and row["extract_id"] in done]
+    return sorted(rows, key=lambda row: row["prepared_at"])

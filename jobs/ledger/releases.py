@@ -1,0 +1,38 @@
+"""Releases: the table versions of a release group, pinned in one commit. Readers go through the pin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.errors import IntegrityError
+from jobs.lake import Lake
+from jobs.schema import arrow_schema
+
+TABLE = "ledger.release"
+
+
+def of(lake: Lake, group: str) -> list[dict[str, Any]]:
+    """Every pin of a group, oldest first."""
+    rows = lake.arrow(TABLE, filters=pc.field("release_group") == group).to_pylist()
+    return sorted(rows, key=lambda r: (r["number"], r["product"]))
+
+
+def latest(lake: Lake, group: str) -> dict[str, dict[str, Any]]:
+    """The pins of a group's newest release by product; empty before the first."""
+    rows = of(lake, group)
+    newest = max((r["number"] for r in rows), default=0)
+    return {r["product"]: r for r in rows if r["number"] == newest}
+
+
+def pin(lake: Lake, group: str, number: int, rows: Sequence[dict[str, Any]], at: datetime) -> None:
+    """Pin a release in one commit. Pinning a number that is taken fails, whoever took it."""
+    if (lake.done(TABLE, f"release.{group}") or 0) >= number:
+        raise IntegrityError(f"release {number} of {group} was pinned by another run; nothing was pinned now")
+    full = [{"release_group": group, "number": number, "released_at": at, **row} for row in rows]
+    table = pa.Table.from_pylist(full, schema=arrow_schema(lake.contract(TABLE)))
+    lake.append_arrow(TABLE, table, once=(f"release.{group}", number))

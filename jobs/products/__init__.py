@@ -1,0 +1,1 @@
+"""One module per data product: a pure function that makes its rows."""

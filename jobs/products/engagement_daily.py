@@ -1,0 +1,47 @@
+"""Engagement per day and channel: what people say to the company and how fast it answers."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+
+def build(message: DataFrame, interaction: DataFrame) -> DataFrame:
+    """Exact counts: day (UTC), channel_code, people, mentions, complaints, answers, median_answer_minutes.
+
+    message, interaction: the core tables + person_key; where it is null a source identity stands for the person.
+    What the brand itself posts is no event but an answer to the post it replies to, of which the first counts. Mentions
+    are posts and interactions that are no complaint. Answers are events answered by then, on the day of the event, and
+    their delay is at least 0: the clocks of two systems may disagree. People: distinct persons, as far as named.
+    """
+    events = _posts(message).unionByName(_interactions(interaction))
+    return events.groupBy("day", "channel_code").agg(
+        F.count_distinct("person").alias("people"), F.count(F.when(~F.col("is_complaint"), 1)).alias("mentions"),
+        F.count(F.when(F.col("is_complaint"), 1)).alias("complaints"), F.count("delay_seconds").alias("answers"),
+        (F.median("delay_seconds") / 60).alias("median_answer_minutes"))
+
+
+def derive(protected: DataFrame) -> DataFrame:
+    """The protected rows with the median in whole minutes, null where too few were answered for a count to leave."""
+    minutes = F.floor(F.col("median_answer_minutes") + 0.5).cast("double")
+    return protected.withColumn("median_answer_minutes", F.when(F.col("answers").isNotNull(), minutes))
+
+
+def _posts(message: DataFrame) -> DataFrame:
+    own = F.col("is_from_brand")
+    replies = message.where(own & F.col("reply_to_id").isNotNull()).groupBy(
+        "source", F.col("reply_to_id").alias("record_id")).agg(F.min("posted_at").alias("answered_at"))
+    posts = message.where(~own).select("source", "record_id", "source_person_id", "person_key", "channel_code",
+                                       F.col("posted_at").alias("occurred_at"), F.lit(False).alias("is_complaint"))
+    return _events(posts.join(replies, on=["source", "record_id"], how="left"))
+
+
+def _interactions(interaction: DataFrame) -> DataFrame:
+    return _events(interaction.withColumn("is_complaint", F.col("kind_code") == "complaint"))
+
+
+def _events(rows: DataFrame) -> DataFrame:
+    person = F.coalesce(F.col("person_key"), F.concat("source", F.lit("/"), "source_person_id"))
+    delay = F.unix_timestamp("answered_at") - F.unix_timestamp("occurred_at")
+    return rows.select(F.to_date("occurred_at").alias("day"), "channel_code", person.alias("person"), "is_complaint",
+                       F.when(delay < 0, F.lit(0)).otherwise(delay).alias("delay_seconds"))

@@ -1,0 +1,75 @@
+"""Reading released products: every reader goes through the pin and sees one release, never a candidate.
+
+>>> from jobs.read import released
+>>> released("glucose_daily").pandas()          # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deltalake import DeltaTable
+
+from contracts import catalog
+from jobs.errors import LakeError
+from jobs.lake import Lake
+from jobs.ledger import releases
+from jobs.settings import Settings
+from jobs.storage import storage_options
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Released:
+    """One product as one release pinned it."""
+
+    product: str
+    release: int
+    path: str
+    version: int
+
+    def arrow(self) -> pa.Table:
+        """The rows as an Arrow table."""
+        return self._delta().to_pyarrow_table()
+
+    def pandas(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        return self._delta().to_pandas()
+
+    def polars(self) -> pl.DataFrame:
+        """The rows as a Polars frame."""
+        import polars
+
+        return polars.DataFrame(polars.from_arrow(self.arrow()))
+
+    def duckdb(self) -> Any:
+        """The rows as a DuckDB relation."""
+        import duckdb
+
+        return duckdb.from_arrow(self.arrow())
+
+    def _delta(self) -> DeltaTable:
+        return DeltaTable(self.path, version=self.version, storage_options=storage_options(self.path))
+
+
+def released(product: str, release: int | None = None, settings: Settings | None = None) -> Released:
+    """A product as released: by the newest release, or by the one that is numbered.
+
+    Raises LakeError when there is no such product or release.
+    """
+    settings = settings or Settings()
+    contracts = catalog()
+    if product not in contracts.products:
+        raise LakeError(f"no product is called {product!r}; there are {', '.join(sorted(contracts.products))}")
+    lake = Lake(settings.lake_root, contracts.tables)
+    pins = [pin for pin in releases.of(lake, contracts.products[product].release_group) if pin["product"] == product]
+    wanted = pins[-1:] if release is None else [pin for pin in pins if pin["number"] == release]
+    if not wanted:
+        numbers = ", ".join(str(pin["number"]) for pin in pins) or "none yet"
+        raise LakeError(f"{product} has no release{'' if release is None else f' {release}'}; released are: {numbers}")
+    return Released(product, wanted[0]["number"], lake.path(f"product.{product}"), wanted[0]["table_version"])

@@ -1,0 +1,1 @@
+"""The shells around the stages: read, run, check, write, account."""

@@ -1,0 +1,125 @@
+"""conform: the shell that turns waiting raw batches into core rows, checked before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from contracts.model import Feed, Source, Stream
+from contracts.vocabulary import Outcome
+from jobs.check import gate
+from jobs.ledger import accounts, batches
+from jobs.run.shell import Report, Shell, open_shell
+from jobs.settings import Settings
+from jobs.stages import conform as stage
+from jobs.workspace import workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def conform(settings: Settings, source_id: str, checks: bool = True) -> Report:
+    """Conform every waiting batch of a source, oldest first.
+
+    Each step can be repeated: rows are merged by key, accounts and marks are written last. Raises GateFailed when
+    expectations fail (nothing of the batch is in core then) and IntegrityError when records are unaccounted for.
+    """
+    with open_shell(settings, "conform", source_id, with_engine=True) as shell:
+        source = shell.catalog.sources[source_id]
+        shell.trail.reads(source.raw)
+        total: dict[str, int] = {}
+        for batch in batches.waiting(shell.lake, source.id):
+            for entry in _conform_batch(shell, source, batch, checks):
+                total[entry.outcome] = total.get(entry.outcome, 0) + entry.rows
+        for table in source.tables:
+            shell.trail.writes(table, origins(source, table))
+        shell.report.facts.update(outcomes=total, rows=sum(total.values()))
+        return shell.report
+
+
+def origins(source: Source, table: str) -> dict[str, list[str]]:
+    """For each column of a core table the payload paths this source makes it from."""
+    found: dict[str, list[str]] = {}
+    for feed in source.feeds:
+        if feed.table == table:
+            for mapping in feed.mappings:
+                found.setdefault(mapping.column, []).extend(f"{source.raw}.{p}" for p in mapping.expression.paths())
+    record = sorted({f"{source.raw}.{source.stream(f.stream).record_id}" for f in source.feeds if f.table == table})
+    return {"record_id": record, **found}
+
+
+def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: bool) -> list[accounts.Entry]:
+    lake, tables = shell.lake, shell.catalog.tables
+    raw = lake.read(source.raw).where(f"batch_id = '{batch['batch_id']}'")
+    streams = [s for s in source.streams if any(f.stream == s.name for f in source.feeds)]
+    entries: list[accounts.Entry] = []
+    with _staged(shell, source, batch, raw, streams, checks) as decided:
+        for frame in decided.values():
+            entries.extend(accounts.Entry(r["stream"], r["outcome"], r["reason_code"], r["rows"])
+                           for r in stage.account(frame).collect())
+        accounts.hold(batch["batch_id"], batch["rows"], entries)
+        made = {table: _table_rows(shell, source, batch, table, decided) for table in source.tables}
+        for table, (rows, _) in made.items():
+            gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC))
+        for table, (rows, gone) in made.items():
+            _write(shell, source, table, rows, gone)
+        if any(e.outcome == Outcome.REJECTED for e in entries):
+            apart = reduce(lambda a, b: a.unionByName(b), [stage.rejected(d, source) for d in decided.values()])
+            lake.merge(f"{source.raw}__rejected", apart)
+            shell.report.change(f"{source.raw}__rejected")
+    now = datetime.now(UTC)
+    accounts.write(lake, batch["batch_id"], "conform", entries, now)
+    batches.record(lake, source.id, batch["number"], batch["rows"], batch["landed_at"], now)
+    return entries
+
+
+@contextmanager
+def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame, streams: list[Stream],
+            checks: bool) -> Iterator[dict[str, DataFrame]]:
+    """The decided records of each stream, written aside once so that what is checked is what is written."""
+    with workspace(shell.settings.lake_root, batch["batch_id"], shell.lake.spark) as work:
+        decided = {}
+        for stream in streams:
+            records = stage.typed(raw, source, stream, shell.catalog.tables, checks)
+            parsed = work.keep(f"{stream.name}_typed", records)
+            known = _known(shell, source, batch, stream)
+            decided[stream.name] = work.keep(stream.name, stage.outcomes(parsed, known))
+        yield decided
+
+
+def _known(shell: Shell, source: Source, batch: dict[str, Any], stream: Stream) -> DataFrame:
+    tables = dict.fromkeys(f.table for f in source.feeds if f.stream == stream.name)
+    frames = [shell.lake.read(t).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'")
+              .select("record_id", "version_at", "payload_sha256") for t in tables]
+    return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str,
+                decided: dict[str, DataFrame]) -> tuple[DataFrame, DataFrame]:
+    """The rows a batch puts into a core table, and the keys it takes out: deleted records, and edits that left it."""
+    feeds: list[Feed] = [f for f in source.feeds if f.table == table]
+    contract = shell.catalog.tables[table]
+    rows = reduce(lambda a, b: a.unionByName(b),
+                  [stage.core_rows(decided[f.stream], source, f, contract) for f in feeds])
+    settled = reduce(lambda a, b: a.unionByName(b), [
+        decided[name].where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
+        for name in dict.fromkeys(f.stream for f in feeds)])
+    held = shell.lake.read(table).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'").select("record_id")
+    gone = held.join(settled, "record_id", "left_semi").join(rows.select("record_id"), "record_id", "left_anti")
+    return rows, gone
+
+
+def _write(shell: Shell, source: Source, table: str, rows: DataFrame, gone: DataFrame) -> None:
+    from pyspark.sql import functions as F
+
+    left = gone.count()
+    merged = rows.withColumn("is_gone", F.lit(False))
+    if left:
+        keys = gone.select(F.lit(source.id).alias("source"), "record_id", F.lit(True).alias("is_gone"))
+        merged = merged.unionByName(keys, allowMissingColumns=True)
+    if left or not rows.isEmpty():
+        shell.lake.merge(table, merged, gone="is_gone")
+        shell.report.change(table)

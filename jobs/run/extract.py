@@ -1,0 +1,186 @@
+"""extract: prepare what a partner may have, record who approved it, deliver it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from contracts.model import Recipient
+from jobs import keys
+from jobs.airflow_api import Airflow
+from jobs.check import gate
+from jobs.delivery import upload
+from jobs.errors import LakeError, NotApproved
+from jobs.files import Files
+from jobs.ledger import accounts, extracts, releases
+from jobs.ledger.accounts import Entry
+from jobs.run import pseudonyms
+from jobs.run.product import CONSENT, LINK
+from jobs.run.shell import Report, Shell, open_shell
+from jobs.settings import Settings
+from jobs.stages import extract as stage
+from jobs.stages import permit, protect, pseudonymise
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> Report:
+    """Make the files and the signed manifest of an extract, one for each run that asks for it.
+
+    Nothing is made when the recipient already has this release under this contract and these consents.
+    Raises NotApproved when nobody logged in asks or the agreement ended, LakeError when nothing is released yet.
+    """
+    with open_shell(settings, "extract.prepare", recipient_id, with_engine=True) as shell:
+        recipient, lake, now = shell.catalog.recipients[recipient_id], shell.lake, datetime.now(UTC)
+        stage.refuse_expired_agreement(recipient, now.date())
+        requester = Airflow().requester(*dag_run)
+        extract_id = f"{recipient.id}-{hashlib.sha256('/'.join(dag_run).encode()).hexdigest()[:12]}"
+        pin, snapshot = _pinned(shell, recipient), {n: lake.version(n) for n in (CONSENT, LINK)}
+        files = Files(folder(settings, recipient, extract_id))
+        content = files.read(stage.MANIFEST) if files.read(stage.SIGNATURE) else None
+        if content is None:
+            if _has_it(shell, recipient, pin, snapshot):
+                return shell.report
+            content = _made(shell, recipient, extract_id, pin, snapshot, files, now)
+        body = json.loads(content)
+        digest = hashlib.sha256(content).hexdigest()
+        extracts.write(lake, extracts.EXTRACT, {
+            "extract_id": extract_id, "recipient": recipient.id, "manifest_sha256": digest,
+            "release_group": pin["release_group"], "release_number": body["release"]["number"], "requester": requester,
+            "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
+        shell.report.change(extracts.EXTRACT)
+        shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]))
+        shell.trail.reads(f"product.{recipient.product}", CONSENT, LINK)
+        shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
+        return shell.report
+
+
+def record(settings: Settings, extract_id: str, dag_run: tuple[str, str]) -> Report:
+    """Write into our own ledger who answered the approval task of a run, as Airflow's API tells.
+
+    Raises NotApproved when nobody answered, when the answer was given for another manifest, or when the one who
+    approved may not; nothing is written then. A rejection is written too.
+    """
+    with open_shell(settings, "extract.record", extract_id, with_engine=False) as shell:
+        entry = extracts.find(shell.lake, extract_id)
+        recipient = shell.catalog.recipients[entry["recipient"]]
+        airflow = Airflow()
+        requester, answer = airflow.requester(*dag_run), airflow.answer(*dag_run)
+        if entry["manifest_sha256"] not in answer.shown or extract_id not in answer.shown:
+            raise NotApproved(f"the approval of run {dag_run[1]} shows another extract or manifest than {extract_id}")
+        if answer.is_approved:
+            for asked in (requester, entry["requester"]):
+                stage.refuse_approver(recipient, answer.approver, asked)
+        extracts.write(shell.lake, extracts.APPROVAL, {
+            "extract_id": extract_id, "manifest_sha256": entry["manifest_sha256"], "approver": answer.approver,
+            "decision": "approved" if answer.is_approved else "rejected", "requester": requester, "proof": answer.proof,
+            "decided_at": datetime.fromisoformat(answer.responded_at.replace("Z", "+00:00"))})
+        shell.report.change(extracts.APPROVAL)
+        shell.report.facts.update(extract_id=extract_id, approver=answer.approver,
+                                  decision="approved" if answer.is_approved else "rejected")
+        return shell.report
+
+
+def deliver(settings: Settings, extract_id: str) -> Report:
+    """Deliver an extract that an approver of its contract approved. Delivered once, it is not delivered again.
+
+    Raises NotApproved unless approval, signature, files, contract and expiry all hold; nothing leaves then.
+    """
+    with open_shell(settings, "extract.deliver", extract_id, with_engine=False) as shell:
+        lake, now = shell.lake, datetime.now(UTC)
+        entry = extracts.find(lake, extract_id)
+        recipient = shell.catalog.recipients[entry["recipient"]]
+        files = Files(folder(settings, recipient, extract_id))
+        held = {name: files.read(name) for name in (stage.DATA, stage.MANIFEST, stage.SIGNATURE)}
+        stage.verify(recipient, held, keys.public_key(settings.keys), now)
+        digest = hashlib.sha256(held[stage.MANIFEST] or b"").hexdigest()
+        if digest != entry["manifest_sha256"]:
+            raise NotApproved(f"the manifest of {extract_id} is not the one the ledger knows")
+        approver = stage.approved_by(recipient, extract_id, digest, entry["requester"],
+                                     extracts.of(lake, extracts.APPROVAL, extract_id))
+        destination = f"{recipient.delivery}/{extract_id}"
+        shell.report.facts.update(extract_id=extract_id, destination=destination, approver=approver)
+        if extracts.of(lake, extracts.DELIVERY, extract_id):
+            return shell.report
+        upload(recipient, destination, {name: content for name, content in held.items() if content is not None})
+        extracts.write(lake, extracts.DELIVERY, {"extract_id": extract_id, "manifest_sha256": digest,
+                                                 "destination": destination, "delivered_at": now})
+        shell.report.change(extracts.DELIVERY)
+        return shell.report
+
+
+def folder(settings: Settings, recipient: Recipient, extract_id: str) -> str:
+    """Where the files of an extract lie until and after their delivery."""
+    return f"{settings.lake_root}/_extracts/{recipient.id}/{extract_id}"
+
+
+def _pinned(shell: Shell, recipient: Recipient) -> dict[str, Any]:
+    group = shell.catalog.products[recipient.product].release_group
+    pins = releases.latest(shell.lake, group)
+    if recipient.product not in pins:
+        raise LakeError(f"{recipient.product} is not released yet; run `concord release {group}` first")
+    return pins[recipient.product]
+
+
+def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: dict[str, int]) -> bool:
+    """Whether the last extract the recipient received was made from just this."""
+    last = extracts.delivered(shell.lake, recipient.id)[-1:]
+    for entry in last:
+        held = Files(folder(shell.settings, recipient, entry["extract_id"])).read(stage.MANIFEST)
+        body = json.loads(held) if held else {}
+        return bool(body and body["release"]["number"] == pin["number"] and body["contract"]["sha256"] == recipient.sha256
+                    and {k: v for k, v in body["consent_snapshot"].items() if k != "as_of"} == snapshot)
+    return False
+
+
+def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
+          files: Files, now: datetime) -> bytes:
+    rows = _rows(shell, recipient, extract_id, pin, snapshot, now).toArrow()
+    rows = rows.sort_by([(name, "ascending") for name in recipient.table.key])
+    sink = io.BytesIO()
+    pq.write_table(rows, sink)
+    content = stage.manifest(
+        recipient, extract_id, {k: pin[k] for k in ("release_group", "number", "table_version")},
+        {**snapshot, "as_of": now.isoformat()}, {stage.DATA: (sink.getvalue(), rows.num_rows)}, now)
+    files.write(stage.DATA, sink.getvalue())
+    files.write(stage.MANIFEST, content)
+    files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
+    return content
+
+
+def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
+          now: datetime) -> DataFrame:
+    """The rows a recipient may have, under its own pseudonyms, accounted and gated."""
+    lake, product = shell.lake, shell.catalog.products[recipient.product]
+    released = lake.read(product.table.name, pin["table_version"])
+    vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")
+    column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
+    rows = released.join(vault.select("person_key", vault["pseudonym"].alias(column)), column, "inner").drop(column)
+    links = lake.read(LINK, snapshot[LINK])
+    use = permit.Use(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, now)
+    decisions = permit.decide(links, lake.read(CONSENT, snapshot[CONSENT]), use)
+    judged = rows.join(decisions, "person_key", "inner")
+    entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
+               for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
+    accounts.hold(extract_id, pin["rows"], entries)
+    marked = protect.mark_groups(judged.where("is_permitted"), recipient.group_columns, "person_key", recipient.minimum_group)
+    apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])
+             for r in protect.account(marked).collect()]
+    accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
+    kept = marked.where(protect.MARK)
+    pseudonyms.complete(shell, recipient.pseudonym_domain, kept)
+    own = pseudonymise.apply(kept, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
+    made = own.select(*[c.name for c in recipient.table.columns])
+    gate(made, recipient.table, now)
+    accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
+    accounts.write(lake, extract_id, "permit", entries, now)
+    accounts.write(lake, extract_id, "protect", apart, now)
+    return made
+
+

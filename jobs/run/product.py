@@ -1,0 +1,113 @@
+"""build: the shell that makes a candidate of a product; nobody reads it before a release pins it."""
+
+from __future__ import annotations
+
+import importlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from contracts.model import Product
+from jobs.ledger import accounts
+from jobs.ledger.accounts import Entry
+from jobs.run import pseudonyms
+from jobs.run.shell import Report, Shell, open_shell
+from jobs.settings import Settings
+from jobs.stages import permit, protect, pseudonymise
+from jobs.workspace import Workspace, workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+CONSENT, LINK = "core.consent", "vault.link"
+
+
+def build(settings: Settings, product_id: str) -> Report:
+    """Build a candidate, unless the same contract was built from the same table versions on the same day.
+
+    Raises IntegrityError when rows are unaccounted for, KeysUnreadable when pseudonyms cannot be made.
+    """
+    with open_shell(settings, "build", product_id, with_engine=True) as shell:
+        product = shell.catalog.products[product_id]
+        versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, CONSENT, LINK))}
+        now = datetime.now(UTC)
+        made_from = {"inputs": versions, "contract": product.sha256, "day": now.date().isoformat()}
+        name = product.table.name
+        held = shell.lake.note(name)
+        if {key: held.get(key) for key in made_from} != made_from:
+            with workspace(settings.lake_root, name, shell.lake.spark) as work:
+                frames, entries = _permitted(shell, product, versions, now)
+                rows, made = _protected(shell, product, _build(product, frames, work))
+                held = {**made_from, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
+                shell.lake.replace(name, work.keep("protected", rows), note=held)
+            shell.report.change(name)
+        _account(shell, product, held, now)
+        shell.trail.reads(*versions)
+        shell.trail.writes(name, {c.name: list(c.origins) for c in product.table.columns})
+        return shell.report
+
+
+def candidate_id(product: str, version: int) -> str:
+    """The name under which a candidate's accounts are kept."""
+    return f"product.{product}@{version}"
+
+
+def _permitted(shell: Shell, product: Product, versions: dict[str, int],
+               now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]]]:
+    """The rows of each input that may go on, with their person_key, and the account of what was withheld."""
+    links = shell.lake.read(LINK, versions[LINK])
+    consent = shell.lake.read(CONSENT, versions[CONSENT])
+    use = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
+    decisions = permit.decide(links, consent, use)
+    frames, entries = {}, []
+    for name in product.inputs:
+        rows = shell.lake.read(name, versions[name])
+        applied = permit.apply(rows, links, decisions, product.legal_basis)
+        found = [Entry(name, r["outcome"], r["reason_code"], r["rows"], r["people"]) for r in permit.account(applied).collect()]
+        accounts.hold(f"{product.id}: {name}", rows.count(), found)
+        entries.extend(("permit", entry) for entry in found)
+        frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
+    return frames, entries
+
+
+def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:
+    """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
+    module = importlib.import_module(f"jobs.products.{product.id}")
+    built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
+    return work.keep("built", built), getattr(module, "derive", None)
+
+
+def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, list[tuple[str, Entry]]]:
+    """The rows that may be released and the account of the rest; built = released + suppressed."""
+    built, derive = made
+    name, count = product.table.name, built.count()
+    if not product.is_aggregate:
+        domain = str(product.pseudonym_domain)
+        pseudonyms.complete(shell, domain, built)
+        rows = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, _pseudonym_column(product))
+        entries = [Entry(name, "released", "-", rows.count())]
+    else:
+        assert product.counts_people is not None and product.minimum_cell is not None
+        marked = protect.mark_cells(built, product.counts_people, product.minimum_cell)
+        entries = [Entry(name, r["outcome"], "small_cell" if r["outcome"] == "suppressed" else "-", r["rows"])
+                   for r in protect.account(marked).collect()]
+        rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding)
+        rows = derive(rows) if derive else rows
+    accounts.hold(product.id, count, entries)
+    return rows, [("protect", entry) for entry in entries]
+
+
+def _pseudonym_column(product: Product) -> str:
+    return next(c.name for c in product.table.columns if c.treatment == "pseudonym")
+
+
+def _account(shell: Shell, product: Product, held: dict[str, Any], now: datetime) -> None:
+    """Write the candidate's accounts, which its commit carries, unless they are there."""
+    subject = candidate_id(product.id, shell.lake.version(product.table.name))
+    if not accounts.of(shell.lake, {subject}):
+        for stage in ("permit", "protect"):
+            entries = [Entry(*row[1:]) for row in held["accounts"] if row[0] == stage]
+            accounts.write(shell.lake, subject, stage, entries, now)
+    total: dict[str, int] = {}
+    for _, _, outcome, _, rows, _ in held["accounts"]:
+        total[outcome] = total.get(outcome, 0) + rows
+    shell.report.facts.update(candidate=subject, **total)

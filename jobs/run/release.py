@@ -1,0 +1,60 @@
+"""release: every candidate of a group passes its gate, then all are pinned in one commit."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from contracts.model import Product
+from jobs.check import gate
+from jobs.errors import IntegrityError
+from jobs.ledger import accounts, releases
+from jobs.run.product import candidate_id
+from jobs.run.shell import Report, Shell, open_shell
+from jobs.settings import Settings
+
+
+def release(settings: Settings, group: str) -> Report:
+    """Gate the newest candidates of a group and pin them; readers see the old release until the pin is committed.
+
+    A group without a candidate for each product is not released. Raises GateFailed and IntegrityError; the release
+    that stands stays.
+    """
+    with open_shell(settings, "release", group, with_engine=True) as shell:
+        products = shell.catalog.release_groups()[group]
+        names = [p.table.name for p in products]
+        shell.trail.reads(*names)
+        versions = {p.id: shell.lake.version(p.table.name) for p in products}
+        waiting = [p.id for p in products if "contract" not in shell.lake.note(p.table.name)]
+        held = releases.latest(shell.lake, group)
+        shell.report.facts.update(group=group, waiting_for=waiting, number=_number(held))
+        if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
+            return shell.report
+        now = datetime.now(UTC)
+        rows = [_gated(shell, product, versions[product.id], now) for product in products]
+        releases.pin(shell.lake, group, _number(held) + 1, rows, now)
+        for name in (releases.TABLE, *names):
+            shell.report.change(name)
+        shell.trail.writes(releases.TABLE)
+        shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows})
+        return shell.report
+
+
+def _number(held: dict[str, dict]) -> int:
+    return max((pin["number"] for pin in held.values()), default=0)
+
+
+def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[str, object]:
+    """The pin of a candidate that passed: its contract's expectations hold and its accounts add up."""
+    name = product.table.name
+    frame = shell.lake.read(name, version)
+    gate(frame, product.table, now)
+    count = frame.count()
+    found = accounts.of(shell.lake, {candidate_id(product.id, version)})
+    released = sum(r["rows"] for r in found if r["stage"] == "protect" and r["outcome"] == "released")
+    if count != released:
+        raise IntegrityError(f"{name} version {version} has {count} rows but its account released {released}; "
+                             f"nothing was pinned, run `concord build {product.id}` again")
+    note = shell.lake.note(name, version)
+    return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
+            "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True)}

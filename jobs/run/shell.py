@@ -1,0 +1,79 @@
+"""What every stage's shell needs: settings, contracts, the lake, an engine when asked, and a trail that is always closed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from contracts.load import Catalog, catalog
+from jobs import engine
+from jobs.lake import Lake
+from jobs.ledger import audit
+from jobs.settings import Settings
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Report:
+    """How a stage ended: ``changed`` names the tables it changed; ``facts`` are counts and names for people and machines."""
+
+    changed: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def result(self) -> str:
+        """done or unchanged."""
+        return "done" if self.changed else "unchanged"
+
+    def change(self, table: str) -> None:
+        """Note a changed table once."""
+        if table not in self.changed:
+            self.changed.append(table)
+
+
+@dataclass
+class Shell:
+    """One running stage."""
+
+    settings: Settings
+    catalog: Catalog
+    lake: Lake
+    trail: audit.Trail
+    report: Report
+
+
+@contextmanager
+def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) -> Iterator[Shell]:
+    """Open the lake for a stage; whatever happens, one audit entry and one lineage event are written."""
+    contracts = catalog()
+    trail = audit.Trail(stage, subject)
+    report = Report()
+    started = time.monotonic()
+    if not with_engine:
+        lake = Lake(settings.lake_root, contracts.tables)
+        with _closed(Shell(settings, contracts, lake, trail, report), started) as shell:
+            yield shell
+        return
+    with engine.session(settings.engine) as spark:
+        lake = Lake(settings.lake_root, contracts.tables, spark)
+        with _closed(Shell(settings, contracts, lake, trail, report), started) as shell:
+            yield shell
+
+
+@contextmanager
+def _closed(shell: Shell, started: float) -> Iterator[Shell]:
+    try:
+        yield shell
+    except BaseException as error:
+        shell.trail.detail = {"error": type(error).__name__}
+        audit.close(shell.settings, shell.lake, shell.trail, "failed")
+        raise
+    shell.trail.detail.update(shell.report.facts)
+    shell.report.facts["seconds"] = round(time.monotonic() - started, 2)
+    audit.close(shell.settings, shell.lake, shell.trail, shell.report.result)

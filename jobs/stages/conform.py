@@ -1,0 +1,182 @@
+"""conform: raw envelopes become typed core rows, and every record of a batch gets exactly one outcome."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.model import Column as ColumnContract
+from contracts.model import Feed, Source, Stream, Table
+from contracts.vocabulary import Outcome, RejectReason
+from jobs.schema import ddl
+from jobs.stages.mapping import Cell, compile_call
+
+ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "version_at", "is_gone")
+CHECK_REASONS = {"exists": RejectReason.MISSING, "one_of": RejectReason.UNKNOWN_CODE}
+CLOCK_SKEW = "INTERVAL 10 MINUTES"
+
+
+def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Table], checks: bool = True) -> DataFrame:
+    """The records of one stream of a batch with their core columns and their first problem.
+
+    Columns: position, record_id, payload_sha256, received_at, version_at, is_gone, reason_code and field (null when all
+    is well) and one struct ``row_<feed>`` a feed, null where the record does not feed it. ``checks=False`` leaves the contract's constraints to the gate; only tests do that.
+    """
+    feeds = [f for f in source.feeds if f.stream == stream.name]
+    base = _envelope(raw, stream)
+    cells = {feed.name: {m.column: compile_call(m.expression, F.col("text")) for m in feed.mappings} for feed in feeds}
+    parsed = base.select("*", *[_fits(feed).alias(f"fits_{feed.name}") for feed in feeds],
+                         *[column for feed in feeds for column in _cell_columns(feed, cells[feed.name])])
+    fits = {feed.name: F.col(f"fits_{feed.name}") for feed in feeds}
+    problems = [F.when(fits[feed.name], _feed_problem(feed, tables[feed.table], checks)) for feed in feeds]
+    strange = F.when(~reduce(Column.__or__, fits.values()), _reason(RejectReason.UNEXPECTED_TYPE, None))
+    problem = F.coalesce(*_record_problems(), *problems, strange)
+    judged = parsed.select(
+        *ENVELOPE, *[c for c in parsed.columns if c.startswith(("fits_", "value_"))],
+        F.when(~F.col("is_gone") | F.col("text").isNull() | F.col("record_id").isNull(), problem).alias("problem"))
+    wanted = ~F.col("is_gone") & F.col("problem").isNull()
+    return judged.select(
+        *ENVELOPE, F.substring_index("problem", "|", 1).alias("reason_code"),
+        F.nullif(F.substring_index("problem", "|", -1), F.lit("")).alias("field"),
+        *[F.when(wanted & fits[f.name], F.struct(*[F.col(_value(f, m.column)).alias(m.column) for m in f.mappings]))
+          .alias(f"row_{f.name}") for f in feeds])
+
+
+def outcomes(records: DataFrame, known: DataFrame) -> DataFrame:
+    """The records with their outcome: accepted, superseded, duplicate, deletion or rejected.
+
+    ``records`` are those of ``typed``; ``known`` (record_id, version_at, payload_sha256) is what core holds of these
+    records from other batches. The latest version of a record wins, by version_at and then by position.
+    """
+    order = F.struct(F.coalesce(F.col("version_at"), F.col("received_at")).alias("at"), F.col("position"))
+    well = records.where(F.col("reason_code").isNull())
+    best = well.groupBy("record_id").agg(F.max(order).alias("best"))
+    firsts = well.groupBy("record_id", "payload_sha256", "is_gone").agg(F.max("position").alias("copy"))
+    held = known.groupBy("record_id").agg(
+        F.max(F.struct("version_at", "payload_sha256")).alias("held"))
+    joined = (records.join(best, "record_id", "left").join(firsts, ["record_id", "payload_sha256", "is_gone"], "left")
+              .join(held, "record_id", "left"))
+    newest = F.col("best.position") == F.col("position")
+    outcome = (F.when(F.col("reason_code").isNotNull(), F.lit(str(Outcome.REJECTED)))
+               .when(F.col("copy") != F.col("position"), F.lit(str(Outcome.DUPLICATE)))
+               .when(~newest, F.lit(str(Outcome.SUPERSEDED)))
+               .when(F.col("is_gone"), F.lit(str(Outcome.DELETION)))
+               .when(F.col("held.payload_sha256") == F.col("payload_sha256"), F.lit(str(Outcome.DUPLICATE)))
+               .when(F.col("held.version_at") > F.col("version_at"), F.lit(str(Outcome.SUPERSEDED)))
+               .otherwise(F.lit(str(Outcome.ACCEPTED))))
+    return joined.withColumn("outcome", outcome).drop("best", "copy", "held")
+
+
+def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
+    """The accepted rows of one feed, with the columns of its core table."""
+    row = F.col(f"row_{feed.name}")
+    types = ddl(table)
+    made = {m.column for m in feed.mappings}
+    values = {"source": F.lit(source.id), "contract_version": F.lit(source.version),
+              **{n: F.col(n) for n in ("record_id", "version_at", "batch_id", "payload_sha256")}}
+    columns = [(values[n] if n in values else row[n] if n in made else F.lit(None)).cast(t).alias(n)
+               for n, t in types.items()]
+    return decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull()).select(*columns)
+
+
+def account(decided: DataFrame) -> DataFrame:
+    """Rows by stream, outcome and reason_code; a dash where there is nothing to say."""
+    reason = F.coalesce(F.col("reason_code"), F.lit("-"))
+    return decided.groupBy("stream", "outcome", reason.alias("reason_code")).agg(F.count("*").alias("rows"))
+
+
+def rejected(decided: DataFrame, source: Source) -> DataFrame:
+    """Pointers to the rejected records; rejected_at is the time the batch was received, so that it can be made again."""
+    return decided.where(F.col("outcome") == str(Outcome.REJECTED)).select(
+        "batch_id", "position", "stream", "record_id", "reason_code", "field",
+        F.lit(source.version).alias("contract_version"), F.col("received_at").alias("rejected_at"))
+
+
+def _envelope(raw: DataFrame, stream: Stream) -> DataFrame:
+    """The envelopes of a stream with their JSON text, version_at, its problem, and whether the record is gone."""
+    text = F.when(F.is_valid_utf8(F.col("payload")), F.col("payload").cast("string"))
+    base = raw.where(F.col("stream") == stream.name).withColumn("text", text)
+    version = compile_call(stream.version, F.col("text")) if stream.version else _nothing("timestamp")
+    gone = compile_call(stream.deleted, F.col("text")).value if stream.deleted else F.lit(False)
+    at = F.coalesce(version.value, F.when(F.col("is_deleted"), F.col("received_at")))
+    return base.select("batch_id", "position", "stream", "record_id", F.col("sha256").alias("payload_sha256"),
+                       "received_at", "text", at.alias("version_at"), version.problem.alias("version_problem"),
+                       (F.col("is_deleted") | F.coalesce(gone, F.lit(False))).alias("is_gone"))
+
+
+def _record_problems() -> list[Column]:
+    is_json = F.get_json_object(F.col("text"), "$").isNotNull() & F.col("text").rlike(r"^\s*\{")
+    return [F.when(F.col("text").isNull(), _reason(RejectReason.NOT_UTF8, None)),
+            F.when(~is_json, _reason(RejectReason.NOT_JSON, None)),
+            F.when(F.col("record_id").isNull(), _reason(RejectReason.NO_RECORD_ID, None)),
+            F.when(F.col("version_problem").isNotNull(), _problem(F.col("version_problem"), "version_at"))]
+
+
+def _fits(feed: Feed) -> Column:
+    return F.coalesce(compile_call(feed.when, F.col("text")).value, F.lit(False)) if feed.when else F.lit(True)
+
+
+def _cell_columns(feed: Feed, cells: dict[str, Cell]) -> list[Column]:
+    """Value and problem of every mapping, and of every check, each a column of its own."""
+    checks = [compile_call(call, F.col("text")) for call in feed.checks]
+    return [*[cell.value.alias(_value(feed, name)) for name, cell in cells.items()],
+            *[cell.problem.alias(_trouble(feed, name)) for name, cell in cells.items()],
+            *[cell.value.alias(f"check_{feed.name}_{i}") for i, cell in enumerate(checks)]]
+
+
+def _feed_problem(feed: Feed, table: Table, checks: bool) -> Column:
+    found = []
+    for number, call in enumerate(feed.checks):
+        failed = ~F.coalesce(F.col(f"check_{feed.name}_{number}"), F.lit(False))
+        found.append(F.when(failed, _reason(CHECK_REASONS.get(call.function, RejectReason.CHECK_FAILED), str(call.paths()[0]))))
+    for mapping in feed.mappings:
+        contract, trouble = table.column(mapping.column), F.col(_trouble(feed, mapping.column))
+        found.append(F.when(trouble.isNotNull(), _problem(trouble, mapping.column)))
+        if checks:
+            value = F.col(_value(feed, mapping.column))
+            broken = _broken(value, contract, contract.required or mapping.required)
+            found.append(F.when(broken.isNotNull(), _problem(broken, mapping.column)))
+    return F.coalesce(*found)
+
+
+def _value(feed: Feed, column: str) -> str:
+    return f"value_{feed.name}_{column}"
+
+
+def _trouble(feed: Feed, column: str) -> str:
+    return f"trouble_{feed.name}_{column}"
+
+
+def _broken(value: Column, contract: ColumnContract, required: bool) -> Column:
+    rules: list[tuple[Column, RejectReason]] = []
+    if required:
+        rules.append((value.isNull(), RejectReason.MISSING))
+    if contract.max_length is not None:
+        rules.append((F.length(value) > contract.max_length, RejectReason.TOO_LONG))
+    if contract.pattern is not None:
+        rules.append((~value.rlike(contract.pattern), RejectReason.BAD_FORMAT))
+    if contract.allowed_values is not None:
+        rules.append((~value.isin(list(contract.allowed_values)), RejectReason.UNKNOWN_CODE))
+    if contract.minimum is not None:
+        rules.append((value < contract.minimum, RejectReason.OUT_OF_RANGE))
+    if contract.maximum is not None:
+        rules.append((value > contract.maximum, RejectReason.OUT_OF_RANGE))
+    if contract.not_in_future:
+        limit = F.col("received_at") + F.expr(CLOCK_SKEW)
+        rules.append((value > (limit.cast("date") if contract.type == "date" else limit), RejectReason.IN_FUTURE))
+    return F.coalesce(F.lit(None).cast("string"), *[F.when(wrong, F.lit(str(reason))) for wrong, reason in rules])
+
+
+def _reason(reason: RejectReason, field: str | None) -> Column:
+    return _problem(F.lit(str(reason)), field)
+
+
+def _problem(reason: Column, field: str | None) -> Column:
+    """A reason and its field as one text: structs of differing nullability cannot be merged on every engine."""
+    return F.concat(reason, F.lit(f"|{field or ''}"))
+
+
+def _nothing(kind: str) -> Cell:
+    return Cell(F.lit(None).cast(kind), F.lit(None).cast("string"))

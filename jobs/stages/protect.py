@@ -1,0 +1,62 @@
+"""Protect: groups too small to hide a person in do not leave.
+
+Every function here marks, counts or changes rows; released + suppressed = built holds for each marked frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+MARK = "is_released"
+
+
+def mark_cells(rows: DataFrame, counts_people: str, minimum: int) -> DataFrame:
+    """An aggregate's rows + is_released: whether the row counts more than ``minimum`` people (column counts_people)."""
+    return rows.withColumn(MARK, F.coalesce(F.col(counts_people) > minimum, F.lit(False)))
+
+
+def mark_groups(rows: DataFrame, group_columns: Sequence[str], person_column: str, minimum: int) -> DataFrame:
+    """Rows about persons + is_released: whether their group has at least ``minimum`` distinct persons.
+
+    A null in a group column is a value of its own; without group columns all rows are one group.
+    """
+    sizes = rows.groupBy(*[F.col(c).alias(f"_{c}") for c in group_columns]).agg(
+        F.count_distinct(person_column).alias("_persons"))
+    same = reduce(and_, [F.col(c).eqNullSafe(F.col(f"_{c}")) for c in group_columns], F.lit(True))
+    return rows.join(sizes, on=same, how="inner").select(*rows.columns, (F.col("_persons") >= minimum).alias(MARK))
+
+
+def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], minimum: int,
+             rounding: int | None) -> DataFrame:
+    """An aggregate's rows that may leave, their counts coarsened.
+
+    Rows that count at most ``minimum`` people vanish. In those that stay, each cell column of at most ``minimum``
+    becomes null, 0 included: beside a published total a 0 says of everybody in it what they did not do, and a 0 that
+    turns null in the next release would show that the first person came. The rest is rounded to the nearest multiple
+    of ``rounding``, half up. Columns that are not counts must be derived from the result, not from exact counts.
+    """
+    kept = mark_cells(rows, counts_people, minimum).where(F.col(MARK)).drop(MARK)
+    cells = {counts_people, *cell_columns}
+    return kept.select(*[_coarse(F.col(c), minimum, rounding).alias(c) if c in cells else F.col(c)
+                         for c in rows.columns])
+
+
+def small_groups(rows: DataFrame, group_columns: Sequence[str], person_column: str, minimum: int) -> DataFrame:
+    """The rows about persons that may leave: those of groups with at least ``minimum`` distinct persons."""
+    return mark_groups(rows, group_columns, person_column, minimum).where(F.col(MARK)).drop(MARK)
+
+
+def account(marked: DataFrame) -> DataFrame:
+    """How many rows were released and suppressed: outcome (released, suppressed), rows; of a marked frame."""
+    outcome = F.when(F.col(MARK), F.lit("released")).otherwise(F.lit("suppressed"))
+    return marked.groupBy(outcome.alias("outcome")).agg(F.count(F.lit(1)).alias("rows"))
+
+
+def _coarse(count: Column, minimum: int, rounding: int | None) -> Column:
+    rounded = count if rounding is None else count + rounding // 2 - (count + rounding // 2) % rounding
+    return F.when(count > minimum, rounded.cast("long"))

@@ -1,0 +1,34 @@
+"""Access to object stores by boto3's credential chain, for every library that reads the lake."""
+
+from __future__ import annotations
+
+import os
+
+
+def storage_options(root: str) -> dict[str, str] | None:
+    """Options for delta-rs below ``root``; None for a local folder.
+
+    For s3:// the credentials boto3 finds are also put into this process's environment, where an in-process Sail
+    looks for them.
+    """
+    if not root.startswith("s3://"):
+        return None
+    import boto3
+
+    session = boto3.Session()
+    options: dict[str, str] = {}
+    credentials = session.get_credentials()
+    if credentials is not None:
+        frozen = credentials.get_frozen_credentials()
+        options["AWS_ACCESS_KEY_ID"] = frozen.access_key
+        options["AWS_SECRET_ACCESS_KEY"] = frozen.secret_key
+        if frozen.token:
+            options["AWS_SESSION_TOKEN"] = frozen.token
+    options["AWS_REGION"] = session.region_name or "us-east-1"
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        options["AWS_ENDPOINT_URL"] = endpoint
+        if endpoint.startswith("http://"):
+            options["AWS_ALLOW_HTTP"] = "true"
+    os.environ.update(options)
+    return options
