@@ -11,6 +11,8 @@ import ast
 from dataclasses import dataclass
 from typing import Union
 
+from contracts.places import near
+
 Literal = Union[str, int, float, bool]
 
 
@@ -34,7 +36,7 @@ class Call:
     """A function of the fixed list with its arguments."""
 
     function: str
-    arguments: tuple["Node", ...]
+    arguments: tuple[Node, ...]
     options: tuple[tuple[str, Literal], ...] = ()
 
     def option(self, name: str) -> Literal | None:
@@ -62,14 +64,14 @@ FUNCTIONS: dict[str, tuple[int, int, str]] = {
     "number": (1, 1, "a JSON number; a number written as a string is the wrong type"),
     "boolean": (1, 1, "a JSON true or false"),
     "date": (1, 1, "a full date YYYY-MM-DD"),
-    "timestamp": (1, 1, "an instant with its offset (RFC 3339), kept in UTC"),
+    "timestamp": (1, 1, "an instant with seconds and offset (RFC 3339), kept in UTC; a leap second is the next one"),
     "partial_timestamp": (1, 1, "a FHIR dateTime; a year, month or day is taken at its first instant in UTC"),
     "email": (1, 1, "an e-mail address, trimmed and lower case; null when it is none"),
     "phone": (2, 2, "a phone number as E.164, given the ISO 3166-1 country; null when it is none"),
     "country": (1, 1, "an ISO 3166-1 alpha-2 code; null when it is anything else"),
     "reference": (2, 2, "the id behind a FHIR reference such as Patient/1, given the resource type"),
-    "coding": (2, 2, "the code of the first coding with that system"),
-    "item": (4, 4, "from an array of objects, a field of the first whose key has a value: item(path, key, value, field)"),
+    "coding": (2, 2, "the first code of that system in an array of codings"),
+    "item": (4, 4, "a field of the first object of an array whose key has a value: item(path, key, value, field)"),
     "code": (2, -1, "a code translated by pairs, as keywords or as 'from', 'to', ...; any other is unknown_code"),
     "ucum": (1, 1, "the UCUM code of a FHIR Quantity; another system is wrong_unit"),
     "prefixed": (2, 2, "an id with a text put before it"),
@@ -146,7 +148,8 @@ def _path(node: ast.expr, text: str) -> Path:
 
 def _call(name: str, node: ast.Call, text: str) -> Call:
     if name not in FUNCTIONS:
-        raise ExpressionError(f"unknown function {name!r} in {text!r}; known are {', '.join(sorted(FUNCTIONS))}")
+        raise ExpressionError(f"unknown function {name!r} in {text!r}{near(name, FUNCTIONS)}; known are "
+                              f"{', '.join(sorted(FUNCTIONS))}")
     least, most, _ = FUNCTIONS[name]
     options = []
     for keyword in node.keywords:

@@ -13,7 +13,10 @@ import pydantic
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
+from contracts.explain import problems
 from contracts.model import Product, Recipient, Source, Table
+from contracts.places import Places, near, read
+from contracts.standard import violations
 from contracts.translate import (
     TranslationError,
     product_fields,
@@ -24,6 +27,8 @@ from contracts.translate import (
 
 KINDS = {"sources": (Source, source_fields), "products": (Product, product_fields),
          "recipients": (Recipient, recipient_fields)}
+TABLE_KINDS = ("platform", "core")
+Steps = tuple[str | int, ...]
 
 
 class ContractError(ValueError):
@@ -54,9 +59,13 @@ class Catalog:
 
 
 def folders() -> tuple[Path, ...]:
-    """The contracts that come with Concord, then those of ``CONCORD_CONTRACTS`` (folders split by the path separator)."""
-    own = os.environ.get("CONCORD_CONTRACTS", "")
-    return (Path(__file__).parent, *(Path(p) for p in own.split(os.pathsep) if p))
+    """The contracts that come with Concord, then those of ``CONCORD_CONTRACTS``: folders split by the path separator."""
+    own = [Path(p) for p in os.environ.get("CONCORD_CONTRACTS", "").split(os.pathsep) if p]
+    for path in own:
+        if not path.is_dir():
+            raise ContractError(f"{path}: is no folder; CONCORD_CONTRACTS names folders that hold sources/, core/, "
+                                "products/ or recipients/")
+    return (Path(__file__).parent, *own)
 
 
 def catalog() -> Catalog:
@@ -64,29 +73,72 @@ def catalog() -> Catalog:
     return _catalog(folders())
 
 
+def check_files(paths: list[Path]) -> int:
+    """Check contract files by Concord's rules and by the standard's JSON schema; every known one when none is named.
+
+    Returns how many were checked. Raises ContractError for the first file that is broken.
+    """
+    roots = folders()
+    every = [p for kind in (*TABLE_KINDS, *KINDS) for p in _files(roots, kind)]
+    known = _catalog(roots).tables
+    own = {p.resolve() for p in every}
+    for path in paths or every:
+        kind = path.resolve().parent.name
+        if kind not in (*TABLE_KINDS, *KINDS):
+            raise ContractError(f"{path}:1: lies in a folder called {kind}; a contract lies in one called "
+                                f"{', '.join((*TABLE_KINDS[1:], *KINDS))}")
+        if kind in KINDS:
+            load(path, kind, known)
+        elif path.resolve() not in own:
+            _add_tables(dict(known), {}, path)
+        data, places = _yaml(path, _text(path))
+        wrong = [f"{path}:{places.at(at)}: {'.'.join(map(str, at)) or 'contract'}: {said}"
+                 for at, said in violations(data)]
+        if wrong:
+            raise ContractError("\n".join(wrong))
+    return len(paths or every)
+
+
 @lru_cache(maxsize=4)
 def _catalog(roots: tuple[Path, ...]) -> Catalog:
     found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     all_tables: dict[str, Table] = {}
-    for path in _files(roots, "platform"):
-        _add_tables(all_tables, path)
-    for path in _files(roots, "core"):
-        _add_tables(all_tables, path)
+    declared: dict[str, Path] = {}
+    for kind in TABLE_KINDS:
+        for path in _files(roots, kind):
+            _add_tables(all_tables, declared, path)
     templates = {name: all_tables.pop(name) for name in ("raw.envelope", "raw.envelope__rejected")}
     all_tables.pop("core.record")
     for kind in KINDS:
         for path in _files(roots, kind):
             contract = load(path, kind, all_tables)
-            if contract.id in found[kind]:
-                raise ContractError(f"{path}: id {contract.id!r} is taken by {found[kind][contract.id].path}; choose another")
-            found[kind][contract.id] = contract
+            if contract.id in declared:
+                raise ContractError(f"{path}:1: id {contract.id!r} is taken by {declared[contract.id]}; choose another")
+            found[kind][contract.id], declared[contract.id] = contract, path
     for source in found["sources"].values():
         for template, table in templates.items():
             name = template.replace("envelope", source.id)
             all_tables[name] = table.model_copy(update={"name": name})
     for product in found["products"].values():
         all_tables[product.table.name] = product.table
+    for recipient in found["recipients"].values():
+        _hold_to_product(declared[recipient.id], recipient, found["products"])
     return Catalog(found["sources"], found["products"], found["recipients"], all_tables)
+
+
+def _hold_to_product(path: Path, recipient: Recipient, products: dict[str, Product]) -> None:
+    """Raise ContractError unless an extract is made of columns that its product has."""
+    _, places = _yaml(path, _text(path))
+    product = products.get(recipient.product)
+    if product is None:
+        raise ContractError(f"{path}:{places.line('product', recipient.product)}: product names {recipient.product!r}, "
+                            f"which no contract declares{near(recipient.product, products)}; there are "
+                            f"{', '.join(sorted(products))}")
+    names = [c.name for c in product.table.columns]
+    for column in recipient.table.columns:
+        if column.name not in names:
+            raise ContractError(f"{path}:{places.line('schema', column.name)}: {column.name} is no column of product "
+                                f"{product.id}{near(column.name, names)}; it has {', '.join(names)}")
 
 
 def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
@@ -96,98 +148,96 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
     """
     model, fields = KINDS[kind]
     text = _text(path)
-    odcs = _odcs(path, text)
-    if odcs.id != path.stem:
-        raise ContractError(f"{path}:1: id is {odcs.id!r} but the file is called {path.stem}.yaml; make them the same")
+    data, places = _yaml(path, text)
+    odcs = _odcs(path, data, places)
+    values: dict[str, Any] = {}
     try:
         values = fields(odcs, known)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return model(**values, path=path.name, sha256=digest)
+        return model(**values, path=path.name, sha256=hashlib.sha256(text.encode()).hexdigest())
     except TranslationError as error:
-        raise ContractError(f"{path}:{_line(text, error.needle)}: {error}") from None
+        raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     except pydantic.ValidationError as error:
-        raise ContractError(_explain(path, text, error)) from None
+        raise ContractError("\n".join(f"{path}:{places.line(*words)}: {said}"
+                                      for words, said in problems(error, model, values))) from None
 
 
 def _files(roots: tuple[Path, ...], kind: str) -> list[Path]:
+    for root in roots:
+        for path in (root / kind).glob("*.yml"):
+            raise ContractError(f"{path}:1: contracts end in .yaml; rename it to {path.stem}.yaml")
     return sorted(p for root in roots for p in (root / kind).glob("*.yaml"))
 
 
-def _add_tables(into: dict[str, Table], path: Path) -> None:
-    text = _text(path)
+def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -> None:
+    data, places = _yaml(path, _text(path))
     try:
-        for table in tables(_odcs(path, text), into):
-            into[table.name] = table
+        found = tables(_odcs(path, data, places), into)
     except TranslationError as error:
-        raise ContractError(f"{path}:{_line(text, error.needle)}: {error}") from None
-    except pydantic.ValidationError as error:
-        raise ContractError(_explain(path, text, error)) from None
+        raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
+    for table in found:
+        if table.name in into:
+            raise ContractError(f"{path}:{places.line('schema', table.name.split('.')[1])}: table {table.name} is declared "
+                                f"by {declared.get(table.name, 'another contract')} already; choose another name")
+        into[table.name], declared[table.name] = table, path
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"{path}: cannot be read ({type(error).__name__}); contracts are UTF-8 YAML files") from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[:error.start].count(b"\n") + 1
+        raise ContractError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
+    except OSError as error:
+        raise ContractError(f"{path}:1: cannot be read ({error.strerror}); name a contract's YAML file") from None
 
 
-def _odcs(path: Path, text: str) -> OpenDataContractStandard:
+def _yaml(path: Path, text: str) -> tuple[Any, Places]:
     try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return read(text)
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise ContractError(f"{path}:{line}: is not YAML ({getattr(error, 'problem', error)})") from None
+        raise ContractError(f"{path}:{line}: is not YAML ({getattr(error, 'problem', error)}); compare it with a contract "
+                            "beside it, quotes and indentation first") from None
+
+
+def _odcs(path: Path, data: Any, places: Places) -> OpenDataContractStandard:
     if not isinstance(data, dict):
         raise ContractError(f"{path}:1: is not a mapping; a contract begins with apiVersion: v3.1.0")
-    if data.get("apiVersion") != "v3.1.0" or data.get("kind") != "DataContract":
-        raise ContractError(f"{path}:1: write apiVersion: v3.1.0 and kind: DataContract")
+    for key, value in {"apiVersion": "v3.1.0", "kind": "DataContract"}.items():
+        if data.get(key) != value:
+            raise ContractError(f"{path}:{places.at([key])}: {key} is {data.get(key)!r}; write {key}: {value}")
     try:
         contract = OpenDataContractStandard(**data)
     except pydantic.ValidationError as error:
-        raise ContractError(_explain(path, text, error)) from None
-    unknown = _unknown_keys(data, contract, "")
+        first = error.errors(include_url=False)[0]
+        steps = [s for s in first["loc"] if not isinstance(s, str) or s[:1].islower()]
+        raise ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))}: {first['msg']}") from None
+    unknown = _unknown_keys(data, contract, ())
     if unknown:
-        place, key = unknown
-        raise ContractError(f"{path}:{_line(text, key)}: {place}{key} is not a key of the Open Data Contract Standard 3.1; "
-                            "take it out, or write it as a customProperties entry that Concord knows")
+        steps, known = unknown
+        raise ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))} is not a key of the Open Data Contract "
+                            f"Standard 3.1{near(str(steps[-1]), known)}; take it out, or write it as a customProperties "
+                            "entry that Concord knows")
+    if contract.id != path.stem:
+        raise ContractError(f"{path}:{places.at(['id'])}: id is {contract.id!r} but the file is called {path.stem}.yaml; "
+                            "make them the same")
     return contract
 
 
-def _unknown_keys(data: Any, model: Any, place: str) -> tuple[str, str] | None:
+def _unknown_keys(data: Any, model: Any, place: Steps) -> tuple[Steps, list[str]] | None:
+    """The path of the first key that the model does not have, and those it has; None when it has all."""
     if isinstance(data, list) and isinstance(model, list):
-        pairs = [(d, m, f"{place}[{i}].") for i, (d, m) in enumerate(zip(data, model, strict=True))]
+        pairs = [(d, m, (*place, i)) for i, (d, m) in enumerate(zip(data, model, strict=True))]
     elif isinstance(data, dict) and isinstance(model, pydantic.BaseModel):
         names = {(f.alias or n): n for n, f in type(model).model_fields.items()}
         strange = [k for k in data if k not in names]
         if strange:
-            return place, str(strange[0])
-        pairs = [(v, getattr(model, names[k]), f"{place}{k}.") for k, v in data.items()]
+            return (*place, str(strange[0])), list(names)
+        pairs = [(v, getattr(model, names[k]), (*place, k)) for k, v in data.items()]
     else:
         return None
     for below, its_model, where in pairs:
-        found = _unknown_keys(below, its_model, where.replace(".[", "["))
+        found = _unknown_keys(below, its_model, where)
         if found:
             return found
     return None
-
-
-def _line(text: str, needle: str) -> int:
-    """The first line that mentions the needle, else 1: close enough for a reader to find the place."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if needle and needle in line:
-            return number
-    return 1
-
-
-def _explain(path: Path, text: str, error: pydantic.ValidationError) -> str:
-    lines = []
-    for issue in error.errors(include_url=False):
-        steps = [str(step) for step in issue["loc"]]
-        needle = next((s for s in reversed(steps) if s and not s.isdigit() and s in text), "")
-        said = issue["msg"].removeprefix("Value error, ")
-        if issue["type"] == "missing":
-            said = "is missing; it has no default and must be said"
-        elif issue["type"] == "extra_forbidden":
-            said = "is not known; take it out or correct its spelling"
-        lines.append(f"{path}:{_line(text, needle)}: {'.'.join(steps) or 'contract'}: {said}")
-    return "\n".join(lines)

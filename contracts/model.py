@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.alias_generators import to_camel
 
 from contracts.expressions import Call, ExpressionError, Path, parse, parse_path
+from contracts.places import near
 from contracts.vocabulary import Channel, DataCategory, LegalBasis, Purpose, Severity, Treatment, Zone
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -35,7 +36,7 @@ class Column(Frozen):
     required: bool = False
     key: int | None = None
     category: DataCategory
-    treatment: Treatment | None = None
+    treatment: Treatment | None
     allowed_values: tuple[str, ...] | None = None
     pattern: str | None = None
     minimum: float | None = None
@@ -206,7 +207,15 @@ class Source(Contract):
         known = {s.name for s in self.streams}
         for feed in self.feeds:
             if feed.stream not in known:
-                raise ValueError(f"feed {feed.name} names stream {feed.stream!r}; declared are {', '.join(sorted(known))}")
+                raise ValueError(f"feed {feed.name} names stream {feed.stream!r}{near(feed.stream, known)}; declared are "
+                                 f"{', '.join(sorted(known))}")
+        names = [f.name for f in self.feeds]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"feed {name} is there twice; give each feed a name of its own")
+        for name in sorted(known - {f.stream for f in self.feeds}):
+            raise ValueError(f"stream {name} feeds nothing, so its records would have no outcome; add a schema entry for "
+                             "it, or take the stream out")
         return self
 
 
@@ -219,12 +228,12 @@ class Product(Contract):
     purposes: tuple[Purpose, ...]
     data_categories: tuple[DataCategory, ...]
     legal_basis: LegalBasis
-    basis_reason: str | None = None
+    basis_reason: str | None
     pseudonym_domain: Name | None
-    counts_people: Name | None = None
+    counts_people: Name | None
     minimum_cell: Annotated[int, Field(ge=2)] | None
     rounding: Annotated[int, Field(ge=1)] | None
-    cell_columns: tuple[Name, ...] = ()
+    cell_columns: tuple[Name, ...]
     retention_days: Annotated[int, Field(gt=0)]
 
     @property
@@ -236,16 +245,16 @@ class Product(Contract):
     def _is_lawful(self) -> Product:
         if not self.purposes:
             raise ValueError("purposes is empty; name at least one of " + ", ".join(Purpose))
-        if not self.legal_basis.rests_on_consent and not (self.is_aggregate and self.minimum_cell and self.basis_reason):
-            raise ValueError(f"legalBasis {self.legal_basis} is only for aggregates: give minimumCell and basisReason and "
-                             "set pseudonymDomain to null, or rest the product on consent")
-        if self.is_aggregate and not self.minimum_cell:
-            raise ValueError("an aggregate needs minimumCell, for example 7")
-        for column in self.table.columns:
-            if column.treatment is None:
-                raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(Treatment)}")
-            if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
-                raise ValueError(f"column {column.name} is {column.category}: it may not enter a product; drop it")
+        is_safe = self.is_aggregate and self.minimum_cell and self.basis_reason
+        if not self.legal_basis.rests_on_consent and not is_safe:
+            raise ValueError(f"legalBasis {self.legal_basis} is only for aggregates: give minimumCell and basisReason "
+                             "and set pseudonymDomain to null, or rest the product on consent")
+        if self.is_aggregate and not (self.minimum_cell and self.counts_people):
+            raise ValueError("an aggregate needs minimumCell, for example 7, and countsPeople, the column that counts "
+                             "people")
+        _refuse_strange_columns(self.table, "countsPeople", (self.counts_people,) if self.counts_people else ())
+        _refuse_strange_columns(self.table, "cellColumns", self.cell_columns)
+        _refuse_identifying(self.table)
         return self
 
 
@@ -273,7 +282,26 @@ class Recipient(Contract):
             raise ValueError("legalBasis of an extract must be consent or explicit_consent")
         if not self.approvers:
             raise ValueError("approvers is empty; name at least one governance officer's Airflow user")
+        if not self.purposes:
+            raise ValueError("purposes is empty; name at least one of " + ", ".join(Purpose))
+        _refuse_strange_columns(self.table, "groupColumns", self.group_columns)
+        _refuse_identifying(self.table)
         return self
+
+
+def _refuse_strange_columns(table: Table, key: str, names: tuple[str, ...]) -> None:
+    known = [c.name for c in table.columns]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{key} names {name}, which is no column; there are {', '.join(known)}")
+
+
+def _refuse_identifying(table: Table) -> None:
+    for column in table.columns:
+        if column.treatment is None:
+            raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(Treatment)}")
+        if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
+            raise ValueError(f"column {column.name} is {column.category}: it may not leave core; drop it")
 
 
 __all__ = ["Call", "Channel", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from open_data_contract_standard.model import OpenDataContractStandard, SchemaObject, SchemaProperty
+import pydantic
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
 
 from contracts import vocabulary
+from contracts.explain import problems
 from contracts.model import Column, Table
+from contracts.places import near
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
@@ -15,20 +18,25 @@ VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "o
 COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "references"}
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks"}
+TYPE_OPTIONS = {"pattern", "minimum", "maximum", "maxLength"}
 
 
 class TranslationError(ValueError):
-    """A contract that follows the standard but not Concord; ``needle`` is a word of the line to look at."""
+    """A contract that follows the standard but not Concord; ``words`` lead to the line to look at."""
 
-    def __init__(self, message: str, needle: str = "") -> None:
+    def __init__(self, message: str, *words: str) -> None:
         super().__init__(message)
-        self.needle = needle
+        self.words = words
 
 
 def source_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Source``. Raises TranslationError."""
     values = {**_common(odcs), **_custom(odcs)}
-    values["streams"] = [{"name": name, **body} for name, body in dict(values.get("streams") or {}).items()]
+    streams = values.get("streams")
+    if not isinstance(streams, dict) or not all(isinstance(body, dict) for body in streams.values()):
+        raise TranslationError("streams is missing or no mapping; write a customProperties entry {property: streams, "
+                               "value: {orders: {path: /orders, recordId: payload.id}}}", "customProperties", "streams")
+    values["streams"] = [{"name": name, **body} for name, body in streams.items()]
     values["feeds"] = [_feed(schema, known) for schema in odcs.schema_ or []]
     return values
 
@@ -39,7 +47,8 @@ def product_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> d
     values["table"] = _only_table(odcs, known, f"product.{odcs.id}")
     for name in values.get("inputs") or []:
         if name not in known:
-            raise TranslationError(f"inputs names {name!r}, which no contract declares", str(name))
+            raise TranslationError(f"inputs names {name!r}, which no contract declares{near(str(name), known)}; name "
+                                   "core tables, for example core.observation", "inputs", str(name))
     return values
 
 
@@ -52,7 +61,11 @@ def recipient_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) ->
 
 def tables(odcs: OpenDataContractStandard, known: dict[str, Table]) -> list[Table]:
     """The tables of a core or platform contract. Raises TranslationError."""
+    _common(odcs)
     custom = _custom(odcs)
+    for name in sorted(custom.keys() - {"zone"}):
+        raise TranslationError(f"customProperties {name!r} is not known here; a core contract has only zone",
+                               "customProperties", name)
     made: dict[str, Table] = {}
     for schema in odcs.schema_ or []:
         zone = _properties(schema, TABLE_PROPERTIES).get("zone", custom.get("zone"))
@@ -76,13 +89,25 @@ def _common(odcs: OpenDataContractStandard) -> dict[str, Any]:
 
 
 def _custom(odcs: OpenDataContractStandard) -> dict[str, Any]:
-    return {str(p.property): p.value for p in odcs.customProperties or []}
+    return _once(odcs.customProperties, "the contract", ())
+
+
+def _once(found: list[CustomProperty] | None, owner: str, words: tuple[str, ...]) -> dict[str, Any]:
+    """Custom properties by name; none may be there twice."""
+    values: dict[str, Any] = {}
+    for entry in found or []:
+        name = str(entry.property)
+        if name in values:
+            raise TranslationError(f"customProperties {name!r} of {owner} is there twice; keep one", *words,
+                                   "customProperties", name)
+        values[name] = entry.value
+    return values
 
 
 def _only_table(odcs: OpenDataContractStandard, known: dict[str, Table], name: str) -> Table:
     schemas = odcs.schema_ or []
     if len(schemas) != 1 or schemas[0].name != odcs.id:
-        raise TranslationError(f"schema must hold one object called {odcs.id}", "schema")
+        raise TranslationError(f"schema must hold one object, called {odcs.id} like the contract", "schema")
     return _table(schemas[0], name, odcs, known)
 
 
@@ -91,56 +116,80 @@ def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, know
     includes = _properties(schema, TABLE_PROPERTIES).get("includes")
     if includes is not None:
         if includes not in known:
-            raise TranslationError(f"includes names {includes!r}, which no contract declares", str(includes))
+            raise TranslationError(f"includes names {includes!r}, which no contract declares{near(str(includes), known)}; "
+                                   "name a table, for example core.record", "schema", str(schema.name), str(includes))
         shared = known[includes].columns
     own = tuple(_column(p, name) for p in schema.properties or [])
-    return Table(name=name, description=schema.description or "", version=odcs.version or "", columns=shared + own)
+    try:
+        return Table(name=name, description=schema.description or "", version=odcs.version or "", columns=shared + own)
+    except pydantic.ValidationError as error:
+        _, said = next(problems(error, Table, {}))
+        raise TranslationError(said.removeprefix("contract: "), "schema", str(schema.name)) from None
 
 
 def _column(prop: SchemaProperty, table: str) -> Column:
-    custom = _properties(prop, COLUMN_PROPERTIES)
+    words = ("schema", table.split(".")[-1], str(prop.name))
+    custom = _properties(prop, COLUMN_PROPERTIES, *words[:2])
     if "dataCategory" not in custom:
-        raise TranslationError(f"column {prop.name} of {table} has no dataCategory; write one of "
-                               f"{', '.join(vocabulary.DataCategory)}", f"name: {prop.name}")
+        raise TranslationError(f"column {prop.name} of {table} has no dataCategory; add customProperties {{property: "
+                               f"dataCategory, value: ...}} with one of {', '.join(vocabulary.DataCategory)}", *words)
     options = dict(prop.logicalTypeOptions or {})
+    for option in sorted(options.keys() - TYPE_OPTIONS):
+        raise TranslationError(f"logicalTypeOptions {option!r} of {prop.name} is not known{near(option, TYPE_OPTIONS)}; "
+                               f"known are {', '.join(sorted(TYPE_OPTIONS))}", *words, option)
     key = (prop.primaryKeyPosition or 1) if prop.primaryKey else None
-    return Column.model_validate({
+    values = {
         "name": prop.name, "type": prop.physicalType, "description": prop.description,
         "required": bool(prop.required), "key": key, "category": custom["dataCategory"],
-        "treatment": custom.get("treatment"), "allowedValues": _allowed(custom.get("allowedValues")),
+        "treatment": custom.get("treatment"), "allowedValues": _allowed(custom.get("allowedValues"), words),
         "notInFuture": custom.get("notInFuture", False), "references": custom.get("references"),
-        "origins": tuple(prop.transformSourceObjects or ()), **options})
+        "origins": tuple(prop.transformSourceObjects or ()), **options}
+    try:
+        return Column.model_validate(values)
+    except pydantic.ValidationError as error:
+        found, said = next(problems(error, Column, values))
+        raise TranslationError(f"column {prop.name} of {table}: {said}", *words, *found) from None
 
 
-def _allowed(value: Any) -> Any:
+def _allowed(value: Any, words: tuple[str, ...]) -> Any:
     if not isinstance(value, str):
         return value
     if value not in VOCABULARIES:
-        raise TranslationError(f"allowedValues names vocabulary {value!r}; known are {', '.join(VOCABULARIES)}", value)
+        raise TranslationError(f"allowedValues names vocabulary {value!r}{near(value, VOCABULARIES)}; known are "
+                               f"{', '.join(VOCABULARIES)}, or write a list", *words, value)
     return tuple(str(term) for term in VOCABULARIES[value])
 
 
 def _feed(schema: SchemaObject, known: dict[str, Table]) -> dict[str, Any]:
-    custom = _properties(schema, FEED_PROPERTIES)
-    table = known.get(str(custom.get("feeds")))
+    words = ("schema", str(schema.name))
+    custom = _properties(schema, FEED_PROPERTIES, "schema")
+    feeds = str(custom.get("feeds"))
+    table = known.get(feeds)
     if table is None:
-        raise TranslationError(f"schema {schema.name} feeds {custom.get('feeds')!r}, which no contract declares; name a "
-                               "core table, for example core.observation", f"name: {schema.name}")
-    mappings = [{"column": p.name, "expression": p.transformLogic, "required": bool(p.required)}
-                for p in schema.properties or []]
-    fed = {m["column"] for m in mappings}
-    names = {c.name for c in table.columns}
-    for name in sorted(fed - names):
-        raise TranslationError(f"{schema.name}.{name} is no column of {table.name}; it has {', '.join(sorted(names))}",
-                               f"name: {name}")
+        raise TranslationError(f"schema {schema.name} feeds {custom.get('feeds')!r}, which no contract declares"
+                               f"{near(feeds, known)}; name a core table, for example core.observation",
+                               *words, "feeds", feeds)
+    names = [c.name for c in table.columns]
+    mappings: list[dict[str, Any]] = []
+    for prop in schema.properties or []:
+        name = str(prop.name)
+        if name not in names:
+            raise TranslationError(f"{schema.name}.{name} is no column of {table.name}{near(name, names)}; it has "
+                                   f"{', '.join(sorted(names))}", *words, name)
+        if any(m["column"] == name for m in mappings):
+            raise TranslationError(f"{schema.name}.{name} is mapped twice; keep one, or join them with first(...)",
+                                   *words, name)
+        if not prop.transformLogic:
+            raise TranslationError(f"{schema.name}.{name} has no transformLogic; write for example "
+                                   f"text(payload.{name})", *words, name)
+        mappings.append({"column": name, "expression": prop.transformLogic, "required": bool(prop.required)})
     return {"name": schema.name, "stream": custom.get("stream"), "table": table.name, "when": custom.get("when"),
             "checks": custom.get("checks", ()), "mappings": mappings}
 
 
-def _properties(element: SchemaObject | SchemaProperty, allowed: set[str]) -> dict[str, Any]:
-    found = {str(p.property): p.value for p in element.customProperties or []}
-    strange = sorted(set(found) - allowed)
-    if strange:
-        raise TranslationError(f"customProperties {strange[0]!r} of {element.name} is not known; known are "
-                               f"{', '.join(sorted(allowed))}", strange[0])
+def _properties(element: SchemaObject | SchemaProperty, allowed: set[str], *words: str) -> dict[str, Any]:
+    found = _once(element.customProperties, str(element.name), (*words, str(element.name)))
+    for strange in sorted(found.keys() - allowed):
+        raise TranslationError(f"customProperties {strange!r} of {element.name} is not known{near(strange, allowed)}; "
+                               f"known are {', '.join(sorted(allowed))}", *words, str(element.name), strange)
     return found

@@ -51,7 +51,7 @@ def findings(frame: DataFrame, table: Table, as_of: datetime,
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_spark("frames").add_dataframe_asset(table.name)
+    asset = context.data_sources.add_spark("frames", persist=False).add_dataframe_asset(table.name)
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(suite(table, as_of, needed), result_format=RESULT_FORMAT)
     return [_finding(r) for r in result.results if not r.success], len(result.results)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -14,8 +14,10 @@ import typer
 from contracts import ContractError
 from contracts.exit_codes import ExitCode
 from jobs.errors import ConcordError
-from jobs.run.shell import Report
 from jobs.settings import Settings
+
+if TYPE_CHECKING:
+    from jobs.run.shell import Report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.")
@@ -113,6 +115,33 @@ def extract_deliver(extract_id: str) -> None:
     from jobs.run.extract import deliver
 
     _report(lambda: deliver(Settings(), extract_id), "extract {extract_id} delivered to {destination}")
+
+
+@app.command()
+def summary(as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """What became of every record and row, and what left the house.  Example: concord summary --json"""
+    from jobs.run.summary import summary as run
+    from jobs.tables import show
+
+    found = run(Settings())
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, default=str))
+    else:
+        show(found)
+
+
+@app.command()
+def lineage(extract_id: Annotated[str, typer.Argument(help="An extract, or a table such as product.glucose_daily.")],
+            as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """The way of an extract's columns back to the payloads of the sources.  Example: concord lineage glycemia_institute-1f0c"""
+    from jobs.run.way import lineage as run
+
+    found = run(Settings(), extract_id)
+    if as_json:
+        typer.echo(json.dumps([{"depth": d, "column": c, "from": o} for d, c, o in found], indent=2))
+    else:
+        for depth, column, origin in found:
+            typer.echo(f"{'  ' * depth}{column}  <-  {origin}")
 
 
 @app.command()

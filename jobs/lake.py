@@ -164,12 +164,21 @@ class Lake:
         writer = typed.write.format("delta").mode("overwrite")
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))
+        before = self.version(name)
         self._retry(lambda: writer.save(self.path(name)))
+        if self.version(name) == before:
+            self._empty(name, note)
         return self.version(name)
 
     def restore(self, name: str, version: int) -> None:
         """Make the newest version equal to an earlier one; nothing of the history is lost."""
         self._retry(lambda: self.ensure(name).restore(version))
+
+    def _empty(self, name: str, note: dict[str, Any] | None) -> None:
+        """Commit a version without rows: Sail makes no commit when there is nothing to write."""
+        nothing = arrow_schema(self.contract(name)).empty_table()
+        write_deltalake(self.path(name), nothing, mode="overwrite", storage_options=self._options,
+                        commit_properties=_properties(note, None))
 
     @property
     def spark(self) -> SparkSession:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util.retry import Retry
 
 from jobs.connectors.explain import Place, not_promised
-from jobs.connectors.records import NOT_JSON
+from jobs.connectors.pages import is_json
 from jobs.errors import SourceRefused, SourceUnavailable
 
 
@@ -102,7 +101,7 @@ class Adapter(HTTPAdapter):
             except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError) as error:
                 problem = error
                 continue
-            if not _must_be_json(answer) or _is_json(answer.content):
+            if not _must_be_json(answer) or is_json(answer.content):
                 return answer
             problem = None
         if problem:
@@ -128,11 +127,3 @@ class Adapter(HTTPAdapter):
 
 def _must_be_json(answer: requests.Response) -> bool:
     return answer.status_code == HTTPStatus.OK and answer.request.method != "DELETE"
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except NOT_JSON:
-        return False
-    return True

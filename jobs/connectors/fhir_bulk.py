@@ -14,7 +14,8 @@ from contracts.model import Source, Stream
 from jobs.connectors.boundary import Boundary
 from jobs.connectors.explain import not_promised
 from jobs.connectors.ndjson import File, lines
-from jobs.connectors.records import NOT_JSON, Cursor, Record, Seen, instant, look
+from jobs.connectors.pages import NOT_JSON
+from jobs.connectors.records import Cursor, Record, Seen, instant, look
 from jobs.connectors.session import Session
 from jobs.errors import ConcordError, SourceUnavailable
 
@@ -73,7 +74,7 @@ def _begin(stream: Stream, http: Session, since: str | None) -> str:
     base, _, kind = stream.path.rpartition("/")
     query = {"_type": kind, "_outputFormat": "application/fhir+ndjson"} | ({"_since": since} if since else {})
     head = {"Prefer": "respond-async", "Accept": "application/fhir+json"}
-    answer = http.must(http.get(http.url(f"{base}/$export"), params=query, headers=head))
+    answer = http.get(http.url(f"{base}/$export"), params=query, headers=head)
     if answer.status_code != HTTPStatus.ACCEPTED or "Content-Location" not in answer.headers:
         raise not_promised(http.place, "the export was not accepted")
     return http.url(answer.headers["Content-Location"])
@@ -81,7 +82,7 @@ def _begin(stream: Stream, http: Session, since: str | None) -> str:
 
 def _manifest(http: Session, job: str) -> _Manifest:
     until = time.monotonic() + http.patience.export
-    while (answer := http.must(http.get(job))).status_code == HTTPStatus.ACCEPTED:
+    while (answer := http.get(job)).status_code == HTTPStatus.ACCEPTED:
         if time.monotonic() > until:
             raise SourceUnavailable(f"{http.place}: no export after {http.patience.export:.0f} s; try later")
         time.sleep(http.patience.after(answer.headers.get("Retry-After")))

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-from mastodon import Mastodon, MastodonAPIError, MastodonNotFoundError
+from mastodon import Mastodon, MastodonAPIError
 
 from contracts.expressions import Path
 from contracts.model import Source, Stream
 from jobs.connectors.explain import not_promised
-from jobs.connectors.paging import Pages
-from jobs.connectors.records import Cursor, Record, at, cut, digest, instant, look, parsed
+from jobs.connectors.pages import Pages, cut
+from jobs.connectors.records import Cursor, Record, at, digest, instant, look, parsed
 from jobs.connectors.session import Session
 
 CREATED = Path(("created_at",))
@@ -104,7 +104,7 @@ def _pages(client: Mastodon, http: Session, hashtag: str, size: int) -> Iterator
     pages, below = Pages(http.place), None
     while True:
         client.timeline_hashtag(hashtag, max_id=below, limit=size)
-        answer = http.must(http.last)
+        answer = http.last
         yield cut(answer.content, None)
         link = answer.links.get("next", {}).get("url")
         if not link:
@@ -117,13 +117,14 @@ def _pages(client: Mastodon, http: Session, hashtag: str, size: int) -> Iterator
 
 def _asked(client: Mastodon, http: Session, stream: Stream, name: str, held: str) -> Iterator[Record]:
     """What became of a post that the timeline no longer shows: it is gone, or has lost its hashtag."""
+    http.may_be_gone = True
     try:
         client.status(name)
-    except MastodonNotFoundError:
-        pass
     except MastodonAPIError:
         if http.last.ok:
             raise
+    finally:
+        http.may_be_gone = False
     payload = http.last.content if http.last.ok else b'{"id":"%s"}' % name.encode()
     if digest(payload) != held:
         yield Record(stream.name, f"{stream.name}/{name}", payload, not http.last.ok)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import requests
 
-from jobs.connectors.records import NOT_JSON
+from jobs.connectors.pages import is_json
 from jobs.connectors.session import Session
 from jobs.errors import SourceUnavailable
 
@@ -60,7 +60,7 @@ def lines(http: Session, file: File) -> Iterator[bytes]:
 def _split(http: Session, url: str) -> Iterator[bytes]:
     """The lines of one download. Raises _Cut when the last one has no end and is not whole."""
     head = {"Accept": "application/fhir+ndjson"}
-    with http.must(http.get(http.url(url), stream=True, headers=head)) as answer:
+    with http.get(http.url(url), stream=True, headers=head) as answer:
         parts: list[bytes] = []
         for chunk in answer.iter_content(CHUNK):
             first, *rest = chunk.split(b"\n")
@@ -69,7 +69,7 @@ def _split(http: Session, url: str) -> Iterator[bytes]:
                 yield from _whole(parts)
                 parts = [following]
     last = list(_whole(parts))
-    if last and not _is_json(last[0]):
+    if last and not is_json(last[0]):
         raise _Cut
     yield from last
 
@@ -78,11 +78,3 @@ def _whole(parts: list[bytes]) -> Iterator[bytes]:
     line = b"".join(parts).removesuffix(b"\r")
     if line.strip():
         yield line
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line, type=msgspec.Raw)
-    except NOT_JSON:
-        return False
-    return True

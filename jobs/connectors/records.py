@@ -1,8 +1,10 @@
-"""Records as the source sent them: cut out of a page without touching a byte, and what a stream says of each."""
+"""Records as the source sent them, and what a stream's contract says of each."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +13,11 @@ import msgspec
 
 from contracts.expressions import Call, Path
 from contracts.model import Stream
+from jobs.connectors.pages import NOT_JSON
 from jobs.errors import ConfigurationError
 
 Cursor = dict[str, Any]
-NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError)
+
 
 
 @dataclass(frozen=True)
@@ -35,20 +38,6 @@ class Seen:
     version: datetime | None
 
 
-def cut(page: bytes, items: str | None) -> list[bytes]:
-    """The exact bytes of each record of a page; ``items`` is the dotted path of the array, None for the page itself.
-
-    Bytes that are not UTF-8 inside a record do no harm. Raises msgspec.MsgspecError when the array is not there.
-    """
-    inner: bytes | msgspec.Raw = page
-    for key in items.split(".") if items else ():
-        level = msgspec.json.decode(inner, type=dict[str, msgspec.Raw])
-        if key not in level:
-            raise msgspec.ValidationError("the page has no array of records where the contract's items points to")
-        inner = level[key]
-    return [bytes(item) for item in msgspec.json.decode(inner, type=list[msgspec.Raw])]
-
-
 def digest(payload: bytes) -> str:
     """SHA-256 of a payload, in hex."""
     return hashlib.sha256(payload).hexdigest()
@@ -58,18 +47,17 @@ def look(stream: Stream, payload: bytes) -> Seen:
     """A payload with the id, the version and the deletion mark that the stream's contract points to."""
     content = parsed(payload)
     name = at(content, stream.record_id)
-    is_named = isinstance(name, str | int) and not isinstance(name, bool) and name != ""
-    record = Record(stream.name, f"{stream.name}/{name}" if is_named else None, payload,
+    record = Record(stream.name, f"{stream.name}/{name}" if _is_name(name) else None, payload,
                     bool(stream.deleted and _truth(stream.deleted, content)))
     return Seen(record, _version(stream.version, content))
 
 
 def parsed(payload: bytes) -> Any:
     """The payload's content; None when it is not JSON in UTF-8."""
-    try:
-        return msgspec.json.decode(payload)
-    except NOT_JSON:
-        return None
+    for decode in (msgspec.json.decode, json.loads):  # the second takes half of an emoji, as scripts cut them off
+        with suppress(*NOT_JSON):
+            return decode(payload.decode())
+    return None
 
 
 def at(content: Any, path: Path) -> Any:
@@ -91,6 +79,13 @@ def instant(text: Any) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return moment if moment.tzinfo else None
+
+
+def _is_name(value: Any) -> bool:
+    """Whether a value may name a record: a number, or a text that can be written down."""
+    if isinstance(value, str):
+        return value != "" and value.isprintable()
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _version(call: Call | None, content: Any) -> datetime | None:

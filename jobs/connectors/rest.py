@@ -13,8 +13,8 @@ from contracts.expressions import Path
 from contracts.model import Source, Stream
 from jobs.connectors.boundary import Boundary, stamp
 from jobs.connectors.explain import not_promised
-from jobs.connectors.paging import Pages
-from jobs.connectors.records import Cursor, Record, at, cut, look
+from jobs.connectors.pages import Pages, cut
+from jobs.connectors.records import Cursor, Record, at, look
 from jobs.connectors.session import Session
 
 

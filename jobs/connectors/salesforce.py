@@ -13,7 +13,7 @@ from contracts.expressions import Call, Path
 from contracts.model import Source, Stream
 from jobs.connectors.boundary import Boundary, stamp
 from jobs.connectors.explain import not_promised
-from jobs.connectors.paging import Pages
+from jobs.connectors.pages import Pages, cut
 from jobs.connectors.records import Cursor, Record, look
 from jobs.connectors.session import Session
 from jobs.connectors.tokens import Fetched
@@ -23,7 +23,6 @@ from jobs.errors import SourceUnavailable
 class _Page(msgspec.Struct, rename="camel"):
     total_size: int
     done: bool
-    records: list[msgspec.Raw]
     next_records_url: str | None = None
 
 
@@ -37,9 +36,10 @@ def read(source: Source, stream: Stream, http: Session, cursor: Cursor,
     boundary, count, total = Boundary(cursor, now), 0, 0
     query = soql(stream, fields(source, stream), boundary.since)
     for page in _pages(http, query, source.connection.page_size):
-        count, total = count + len(page.records), page.total_size
-        for raw in page.records:
-            seen = look(stream, bytes(raw))
+        payloads = cut(http.last.content, "records")
+        count, total = count + len(payloads), page.total_size
+        for payload in payloads:
+            seen = look(stream, payload)
             if boundary.is_new(seen):
                 yield seen.record
     if count < total:
@@ -69,9 +69,9 @@ def soql(stream: Stream, names: tuple[str, ...], since: datetime | None) -> str:
 def _pages(http: Session, query: str, size: int) -> Iterator[_Page]:
     client, pages = _client(http), Pages(http.place)
     head = {"Sforce-Query-Options": f"batchSize={size}"}
-    client.query(query, include_deleted=True, headers=head)
+    answer = client.query(query, include_deleted=True, headers=head)
     while True:
-        page = msgspec.json.decode(http.last.content, type=_Page)
+        page = msgspec.convert(answer, type=_Page)
         yield page
         if page.done:
             return
@@ -79,7 +79,7 @@ def _pages(http: Session, query: str, size: int) -> Iterator[_Page]:
             raise not_promised(http.place, "a page says that there are more, but not where")
         following = page.next_records_url
         http.allow(following if urlsplit(following).scheme else f"https://{client.sf_instance}{following}")
-        client.query_more(pages.follow(following), identifier_is_url=True, headers=head)
+        answer = client.query_more(pages.follow(following), identifier_is_url=True, headers=head)
 
 
 def _client(http: Session) -> Salesforce:

@@ -6,10 +6,11 @@ import ipaddress
 import logging
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
+from requests.hooks import default_hooks
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
@@ -51,6 +52,7 @@ class Session(requests.Session):
         self.adapter = Adapter(self.place, max_answer_mb * MEGABYTE, self.verify, self.patience)
         self.mount(f"{scheme}://{host}:{port}/", self.adapter)
         self.last = requests.Response()
+        self.may_be_gone = False
         self.bearer: AuthBase | None = None
 
     def authorise(self, access: Access, token_path: str | None) -> None:
@@ -71,7 +73,7 @@ class Session(requests.Session):
 
     def allow(self, address: str) -> str:
         """The address itself. Raises SourceRefused, naming the host, when it is not of the source's origin."""
-        if (found := _origin(address)) != self.origin:
+        if (found := _origin(address)) != self.origin or "@" in urlsplit(address).netloc:
             host = f"{found[0]}://{found[1]}:{found[2]}"[:100]
             raise SourceRefused(f"{self.place}: leads to another address, {host}, which was not asked; if the source "
                                 "has moved, change base_url of the connection")
@@ -85,23 +87,19 @@ class Session(requests.Session):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send with the token, renewed once where the source says it has expired.
 
-        Raises SourceRefused, SourceUnavailable. An answer 404 or 410 is returned: something may just not be there.
+        Raises SourceRefused, SourceUnavailable for any status that is an error, but for 404 and 410 while
+        ``may_be_gone``. Hooks of a caller are left out: they would judge a status before the token is renewed.
         """
+        request.hooks = default_hooks()
         answer = self._send(request, **kwargs)
         if answer.status_code == HTTPStatus.UNAUTHORIZED and self._renew():
             answer.close()
             answer = self._send(request, **kwargs)
         self.last = answer
-        if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE) or answer.is_redirect or (
-                answer.status_code < HTTPStatus.MULTIPLE_CHOICES):
+        is_gone = answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+        if answer.status_code < HTTPStatus.MULTIPLE_CHOICES or answer.is_redirect or (is_gone and self.may_be_gone):
             return answer
         raise of_status(answer.status_code, b"" if kwargs.get("stream") else answer.content, self.place)
-
-    def must(self, answer: requests.Response) -> requests.Response:
-        """The answer itself. Raises SourceRefused when it is 404 or 410."""
-        if not answer.ok:
-            raise of_status(answer.status_code, b"", self.place)
-        return answer
 
     def _renew(self) -> bool:
         from jobs.connectors.tokens import Fetched

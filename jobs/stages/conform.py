@@ -22,7 +22,8 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
     """The records of one stream of a batch with their core columns and their first problem.
 
     Columns: position, record_id, payload_sha256, received_at, version_at, is_gone, reason_code and field (null when all
-    is well) and one struct ``row_<feed>`` a feed, null where the record does not feed it. ``checks=False`` leaves the contract's constraints to the gate; only tests do that.
+    is well) and one struct ``row_<feed>`` a feed, null where the record does not feed it. ``checks=False`` leaves the
+    contract's constraints to the gate; only tests do that.
     """
     feeds = [f for f in source.feeds if f.stream == stream.name]
     base = _envelope(raw, stream)
@@ -88,7 +89,7 @@ def account(decided: DataFrame) -> DataFrame:
 
 
 def rejected(decided: DataFrame, source: Source) -> DataFrame:
-    """Pointers to the rejected records; rejected_at is the time the batch was received, so that it can be made again."""
+    """Pointers to the rejected records; rejected_at is when the batch was received, so that it can be made again."""
     return decided.where(F.col("outcome") == str(Outcome.REJECTED)).select(
         "batch_id", "position", "stream", "record_id", "reason_code", "field",
         F.lit(source.version).alias("contract_version"), F.col("received_at").alias("rejected_at"))
@@ -130,7 +131,8 @@ def _feed_problem(feed: Feed, table: Table, checks: bool) -> Column:
     found = []
     for number, call in enumerate(feed.checks):
         failed = ~F.coalesce(F.col(f"check_{feed.name}_{number}"), F.lit(False))
-        found.append(F.when(failed, _reason(CHECK_REASONS.get(call.function, RejectReason.CHECK_FAILED), str(call.paths()[0]))))
+        reason = CHECK_REASONS.get(call.function, RejectReason.CHECK_FAILED)
+        found.append(F.when(failed, _reason(reason, str(call.paths()[0]))))
     for mapping in feed.mappings:
         contract, trouble = table.column(mapping.column), F.col(_trouble(feed, mapping.column))
         found.append(F.when(trouble.isNotNull(), _problem(trouble, mapping.column)))

@@ -6,7 +6,6 @@ parsed from its parent with ``from_json``, which gives null for any other type, 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pyspark.sql import Column
@@ -15,10 +14,15 @@ from pyspark.sql import functions as F
 from contracts.expressions import Call, Node, Path
 from contracts.vocabulary import RejectReason
 
-OFFSET = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.]\d+)?)?([Zz]|[+-]\d{2}:?\d{2})$"
+OFFSET = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}([.]\d+)?([Zz]|[+-]\d{2}:?\d{2})$"
 FULL_DATE = r"^\d{4}-\d{2}-\d{2}$"
 PARTIAL = r"^\d{4}(-\d{2}){0,2}$"
-EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+EMAIL = r'^[^@\s"<>()\[\],;:\\]+@[^@\s"<>()\[\],;:\\]+\.[^@\s"<>()\[\],;:\\]+$'
+# In this order: what an escaped ampersand leaves behind is no entity any more.
+ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&nbsp;": " ", "&amp;": "&"}
+LEAP_SECOND = r":59:60([.]\d+)?"
+# How the text of a JSON value that may be no string begins, and the type to tell it by.
+OTHER_TYPES = {r"^[-\d]": "double", "^(true|false)$": "boolean", r"^\[": "array<string>", r"^\{": "map<string,string>"}
 # Country calling codes and trunk prefixes of ITU-T E.164, for the countries Concord's sources serve.
 CALLING_CODES = {"AT": "43", "BE": "32", "CH": "41", "DE": "49", "DK": "45", "ES": "34", "FR": "33", "GB": "44",
                  "IE": "353", "IT": "39", "NL": "31", "PL": "48", "PT": "351", "SE": "46", "US": "1"}
@@ -63,19 +67,23 @@ def _scalar(function: str, path: Path, text: Column) -> Cell:
     raw = json_at(text, path)
     match function:
         case "text":
-            return Cell(raw, _when(raw.isNotNull() & ~_is_string(path, text), RejectReason.WRONG_TYPE))
+            return Cell(raw, _when(_is_other(path, text, raw), RejectReason.WRONG_TYPE))
         case "identifier":
-            return Cell(raw, _when(raw.rlike(r"^\s*[\[{]") | (raw == ""), RejectReason.WRONG_TYPE))
+            return Cell(raw, _when(_is_other(path, text, raw, but="double") | (raw == ""), RejectReason.WRONG_TYPE))
         case "plain_text":
-            return Cell(_plain(raw), _when(raw.isNotNull() & ~_is_string(path, text), RejectReason.WRONG_TYPE))
+            return Cell(_plain(raw), _when(_is_other(path, text, raw), RejectReason.WRONG_TYPE))
         case "number" | "boolean":
-            typed = _typed(path, text, "double" if function == "number" else "boolean")
+            typed = _finite(_typed(path, text, "double")) if function == "number" else _typed(path, text, "boolean")
             return Cell(typed, _when(raw.isNotNull() & typed.isNull(), RejectReason.WRONG_TYPE))
         case "date":
             value = F.when(raw.rlike(FULL_DATE), raw.try_cast("date"))
             return Cell(value, _when(raw.isNotNull() & value.isNull(), RejectReason.BAD_FORMAT))
-        case "timestamp" | "partial_timestamp":
-            value = _timestamp(raw, partial=function == "partial_timestamp")
+        case "timestamp":
+            value = _timestamp(raw)
+            return Cell(value, _when(raw.isNotNull() & value.isNull(), RejectReason.BAD_FORMAT))
+        case "partial_timestamp":
+            number = F.when(raw.rlike(r"^\d{4}$"), _is_other(path, text, raw)).otherwise(F.lit(False))
+            value = F.when(~number, _partial_timestamp(raw))
             return Cell(value, _when(raw.isNotNull() & value.isNull(), RejectReason.BAD_FORMAT))
     raise NotImplementedError(f"expression function {function!r} has no translation")
 
@@ -95,8 +103,8 @@ def _structured(call: Call, text: Column) -> Cell:
             return Cell(F.when(is_ucum, code), _when(first.value.isNotNull() & ~is_ucum, RejectReason.WRONG_UNIT))
         case "reference":
             kind = str(call.arguments[1])
-            return Cell(F.when(first.value.rlike(rf"(^|/){kind}/[A-Za-z0-9.-]+(/_history/.*)?$"),
-                               F.regexp_extract(first.value, rf"{kind}/([A-Za-z0-9.-]+)", 1)), _fine())
+            place = rf"(?:^|/){kind}/([A-Za-z0-9.-]+)(?:/_history/.*)?$"
+            return Cell(F.when(first.value.rlike(place), F.regexp_extract(first.value, place, 1)), _fine())
         case "prefixed":
             return Cell(F.concat(F.lit(str(call.arguments[1])), first.value), first.problem)
         case "code":
@@ -149,26 +157,29 @@ def _first(cells: list[Cell]) -> Cell:
 
 def _item(array: Column, key: str, value: str, field: str) -> Cell:
     items = F.from_json(array, f"array<struct<`{key}`:string,`{field}`:string>>")
-    fitting = F.filter(items, lambda item: item[key] == value)
+    fitting = F.filter(items, lambda item: (item[key] == value) & item[field].isNotNull())
     return Cell(F.get(fitting, F.lit(0))[field], _fine())
 
 
-def _timestamp(raw: Column, partial: bool) -> Column:
-    whole = F.regexp_replace(raw, r"([+-]\d{2})(\d{2})$", "$1:$2")
-    value = F.when(raw.rlike(OFFSET), whole.try_cast("timestamp"))
-    if not partial:
-        return value
+def _timestamp(raw: Column) -> Column:
+    whole = F.regexp_replace(F.upper(raw), r"([+-]\d{2})(\d{2})$", "$1:$2")
+    before_leap = F.regexp_replace(whole, LEAP_SECOND, ":59:59").try_cast("timestamp") + F.expr("INTERVAL 1 SECOND")
+    return F.when(raw.rlike(OFFSET), F.when(raw.rlike(LEAP_SECOND), before_leap).otherwise(whole.try_cast("timestamp")))
+
+
+def _partial_timestamp(raw: Column) -> Column:
     filled = F.concat(F.substring(F.concat(raw, F.lit("-01-01")), 1, 10), F.lit("T00:00:00Z"))
-    return F.when(raw.rlike(PARTIAL), filled.try_cast("timestamp")).otherwise(value)
+    return F.when(raw.rlike(PARTIAL), filled.try_cast("timestamp")).otherwise(_timestamp(raw))
 
 
 def _phone(raw: Column, country: Column) -> Column:
-    digits = F.regexp_replace(F.trim(raw), r"[\s()./-]", "")
+    digits = F.regexp_replace(F.regexp_replace(raw, r"\(0\)", ""), r"[\s()./-]", "")
     code = F.lit(None).cast("string")
     for name, number in CALLING_CODES.items():
         code = F.when(country == name, F.lit(number)).otherwise(code)
-    trunk = F.when(country == "IT", digits).otherwise(F.regexp_replace(digits, "^0", ""))
-    international = (F.when(digits.startswith("+"), F.regexp_replace(digits, r"^(\+\d{2,3})\(0\)", "$1"))
+    trunk = (F.when(country == "IT", digits).when(country == "US", F.regexp_replace(digits, "^1", ""))
+             .otherwise(F.regexp_replace(digits, "^0", "")))
+    international = (F.when(digits.startswith("+"), digits)
                      .when(digits.startswith("00"), F.concat(F.lit("+"), F.substring(digits, 3, 20)))
                      .otherwise(F.concat(F.lit("+"), code, trunk)))
     return F.when(international.rlike(r"^\+[1-9][0-9]{6,14}$"), international)
@@ -176,7 +187,7 @@ def _phone(raw: Column, country: Column) -> Column:
 
 def _plain(html: Column) -> Column:
     text = F.regexp_replace(F.regexp_replace(html, r"(?i)<br\s*/?>|</p>\s*<p>", "\n"), r"<[^>]*>", "")
-    for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")):
+    for entity, sign in ENTITIES.items():
         text = F.regexp_replace(text, entity, sign)
     return F.trim(text)
 
@@ -188,11 +199,17 @@ def _typed(path: Path, text: Column, kind: str) -> Column:
     return F.from_json(parent, f"`{leaf}` {kind}")[leaf]
 
 
-def _is_string(path: Path, text: Column) -> Column:
-    leaf = path.steps[-1]
-    if isinstance(leaf, int):
-        return ~json_at(text, path).rlike(r"^\s*[\[{]")
-    return json_at(text, Path(path.steps[:-1])).rlike(rf'"{re.escape(leaf)}"\s*:\s*"')
+def _finite(number: Column) -> Column:
+    return F.when((number > float("-inf")) & (number < float("inf")), number)
+
+
+def _is_other(path: Path, text: Column, raw: Column, but: str = "") -> Column:
+    """Whether the JSON value at a path, ``raw`` as text, is neither null nor a string, nor of the type ``but``."""
+    answer = F.lit(False)
+    for begins, kind in OTHER_TYPES.items():
+        is_one = F.lit(False) if kind == but else _typed(path, text, kind).isNotNull()
+        answer = F.when(raw.rlike(begins), is_one).otherwise(answer)
+    return answer
 
 
 def _argument(argument: Node, text: Column) -> Cell:

@@ -24,7 +24,8 @@ from pyspark.sql import functions as F
 from contracts.vocabulary import ConsentDecision, LegalBasis, PermitReason
 
 # What statements say; of several answers, the greatest counts.
-UNKNOWN, LAPSED, YES, NO = 0, 1, 2, 3
+UNKNOWN, LAPSED, YES, NO = range(4)
+WORDS = 4
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,16 @@ def _statements(consent: DataFrame, use: Use) -> DataFrame:
 
 
 def _winners(people: DataFrame, statements: DataFrame) -> DataFrame:
-    """What the latest statement says, per person, source and scope: one small aggregate, no window."""
+    """What the latest statement says, per person, source and scope: one small aggregate, no window.
+
+    The microsecond and what is said then are packed into one whole number, since the greatest of numbers is found many
+    times faster than the greatest of structs.
+    """
     links = people.select("source", "source_person_id", "person_key")
-    latest = F.max(F.struct("recorded_at", "says"))
+    packed = F.unix_micros("recorded_at") * WORDS + F.col("says")
     return statements.join(links, on=["source", "source_person_id"], how="inner").groupBy(
-        "person_key", "source", "purpose_code", "recipient_id").agg(latest.alias("latest")).select(
-        "person_key", "purpose_code", "recipient_id", F.col("latest.says").alias("says"))
+        "person_key", "source", "purpose_code", "recipient_id").agg(F.max(packed).alias("latest")).select(
+        "person_key", "purpose_code", "recipient_id", F.pmod("latest", F.lit(WORDS)).alias("says"))
 
 
 def _answers(winners: DataFrame, purposes: list[str], recipient: str | None) -> DataFrame:

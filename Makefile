@@ -1,0 +1,47 @@
+# Concord: every target sets up what it needs by itself.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+unexport PYTHONDONTWRITEBYTECODE
+export CONCORD_HOME ?= .concord
+
+.PHONY: run test check bench notebook lock clean help
+
+help:  ## Show the targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.ready: requirements.txt infra/bootstrap.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Concord needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
+	@echo "Setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r infra/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: $(VENV)/.ready  ## Start the sources, the engine and Airflow, and run the whole flow (ONCE=1 ends by itself).
+	@exec $(BIN)/python -m infra.local.run --home $(CONCORD_HOME) $(if $(ONCE),--once) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(DAYS),--days $(DAYS))
+
+test: $(VENV)/.ready  ## Run all tests; those on Apache Spark need Java.
+	$(BIN)/python -m pytest -m "not spark" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m spark tests/spark
+
+check: $(VENV)/.ready  ## Lint, types, architecture, contracts.
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/concord contract check
+	$(BIN)/python -m pytest tests/architecture
+
+bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" million readings).
+	$(BIN)/python -m tests.bench $(SIZES)
+
+notebook: $(VENV)/.ready  ## Execute the notebook against the lake of the last run.
+	$(BIN)/python -m jupyter execute --inplace notebooks/released_products.ipynb
+
+lock: $(VENV)/.ready  ## Resolve the requirements anew.
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --universal \
+		--python-version 3.11 --extra local --extra dev pyproject.toml -o requirements.txt
+
+clean:  ## Remove the lake, keys and Airflow home of this folder.
+	rm -rf $(CONCORD_HOME)

@@ -1,0 +1,76 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a summary as tables, with the lines that query the released products."""
+    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    console.print(_sources(found))
+    console.print(_products(found))
+    console.print(_extracts(found))
+    console.print(f"{found['persons']:,} persons behind all source identities; {found['safety_candidates']:,} adverse-event "
+                  "candidates in safety.candidate")
+    console.print(f"The lake lies in {found['lake']}", soft_wrap=True)
+    for line in queries(found):
+        console.print(f"  {line}", soft_wrap=True, markup=False)
+
+
+def queries(found: dict[str, Any]) -> list[str]:
+    """One line each for pandas, Polars and DuckDB that reads a released version; nothing when nothing is released."""
+    released = [p for p in found["products"] if p["release"]]
+    if not released:
+        return []
+    wanted = {p["product"]: p for p in released}
+    one = wanted.get("glucose_daily", released[0])
+    delta = f"DeltaTable({one['path']!r}, version={one['version']})"
+    start = "from deltalake import DeltaTable; "
+    return [f"pandas:  {start}{delta}.to_pandas()",
+            f"Polars:  import polars; polars.read_delta({one['path']!r}, version={one['version']})",
+            f"DuckDB:  import duckdb; {start}duckdb.from_arrow({delta}.to_pyarrow_dataset())"]
+
+
+def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def _sources(found: dict[str, Any]) -> Table:
+    counts = ("landed", "accepted", "superseded", "duplicate", "deletion", "refused", "rejected", "waiting")
+    table = _table("What became of every record", "source", *counts, "rejected because", numbers=counts)
+    for row in found["sources"]:
+        table.add_row(row["source"], *[f"{row[c]:,}" for c in counts], _pairs(row["reasons"]))
+    return table
+
+
+def _products(found: dict[str, Any]) -> Table:
+    counts = ("considered", "permitted", "withheld", "built", "suppressed", "released")
+    table = _table("What became of every row", "product", "release", *counts, "withheld because", numbers=counts)
+    for row in found["products"]:
+        if row["release"]:
+            table.add_row(row["product"], str(row["release"]), *[f"{row[c]:,}" for c in counts], _pairs(row["withheld_by"]))
+        else:
+            table.add_row(row["product"], "none yet", *[""] * len(counts), "")
+    return table
+
+
+def _extracts(found: dict[str, Any]) -> Table:
+    table = _table("What left the house", "extract", "rows", "withheld", "suppressed", "asked by", "decided by", "delivered to",
+                   "manifest", "expires", numbers=("rows", "withheld", "suppressed"))
+    for row in found["extracts"]:
+        decided = f"{row['approver'] or '-'} ({row['decision']})"
+        table.add_row(row["extract"], f"{row['rows']:,}", f"{row['withheld']:,}", f"{row['suppressed']:,}", row["requester"],
+                      decided, row["delivered_to"] or "not delivered", row["manifest_sha256"][:12], (row["expires_at"] or "")[:10])
+    return table
+
+
+def _pairs(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in sorted(counts.items(), key=lambda p: -p[1]))

@@ -1,0 +1,59 @@
+"""Airflow's REST answers about one run, for the cases that a real Airflow cannot be made to give; the whole run has the
+real one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+
+class Run:
+    """What Airflow would say of a run: who triggered it, and how its approval was answered."""
+
+    def __init__(self) -> None:
+        self.requester: str | None = "engineer"
+        self.approver: str | None = "officer"
+        self.chosen = ["Approve"]
+        self.body = ""
+
+    def answer(self, path: str) -> dict[str, Any]:
+        """The JSON of a route."""
+        if path.endswith("/auth/token"):
+            return {"access_token": "a-token"}
+        if path.endswith("/hitlDetails"):
+            responder = {"id": "2", "name": self.approver} if self.approver else None
+            return {"response_received": self.approver is not None, "responded_by_user": responder, "subject": "Extract",
+                    "body": self.body, "chosen_options": self.chosen, "responded_at": "2026-11-01T10:00:00Z"}
+        return {"dag_run_id": "run", "triggering_user_name": self.requester}
+
+
+@contextmanager
+def serving(run: Run) -> Iterator[str]:
+    """Serve a run's answers on loopback; the base URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = json.dumps(run.answer(self.path)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.do_GET()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()

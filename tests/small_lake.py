@@ -1,0 +1,72 @@
+"""A small lake made straight of core rows, for tests of what comes after conform."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from contracts import catalog
+from jobs import keys
+from jobs.lake import Lake
+from jobs.run.people import resolve
+from jobs.run.product import build
+from jobs.run.release import release
+from jobs.schema import arrow_schema
+from jobs.settings import Settings
+
+START = datetime(2026, 10, 1, 8, tzinfo=UTC)
+OPEN_PURPOSES = ("adherence_monitoring", "decision_support", "research")
+
+
+def settings(home: Path) -> Settings:
+    """Settings of a home of its own, with keys."""
+    made = Settings(home=home, lake="", engine="sail", actor="test")
+    keys.create(made.keys)
+    return made
+
+
+def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2) -> Lake:
+    """People with readings twice a day; all consent to their own use, all but the last ``refusing`` to the recipient."""
+    lake = Lake(made.lake_root, catalog().tables)
+    names = [f"person-{i}" for i in range(people)]
+    append(lake, "core.identity", [{"source_person_id": n, "country_code": "DE"} for n in names])
+    consents: list[dict[str, Any]] = []
+    for i, name in enumerate(names):
+        consents += [statement(name, purpose) for purpose in OPEN_PURPOSES]
+        consents.append(statement(name, "research", recipient, "permit" if i < people - refusing else "deny"))
+    append(lake, "core.consent", consents)
+    append(lake, "core.observation", [
+        {"source_person_id": name, "code": "2339-0", "value": 100.0 + 10 * hour, "unit_code": "mg/dL",
+         "effective_at": START + timedelta(days=day, hours=hour), "status_code": "final"}
+        for name in names for day in range(days) for hour in range(2)])
+    for table in ("core.contact_point", "core.message", "core.interaction"):
+        lake.ensure(table)
+    return lake
+
+
+def released(made: Settings) -> None:
+    """Resolve, build all products and release them."""
+    resolve(made)
+    for product in catalog().products:
+        build(made, product)
+    release(made, "engagement")
+
+
+def statement(person: str, purpose: str, recipient: str | None = None, decision: str = "permit") -> dict[str, Any]:
+    """A consent statement recorded before the readings."""
+    return {"source_person_id": person, "purpose_code": purpose, "recipient_id": recipient, "decision_code": decision,
+            "recorded_at": START - timedelta(days=30)}
+
+
+def append(lake: Lake, table: str, rows: list[dict[str, Any]], batch: str = "test.000001") -> None:
+    """Append core rows, their record columns made up."""
+    schema = arrow_schema(lake.contract(table))
+    start = lake.arrow(table).num_rows
+    full = [{"source": "test", "record_id": f"{table}/{start + i}", "version_at": START, "batch_id": batch,
+             "payload_sha256": hashlib.sha256(f"{table}{start + i}".encode()).hexdigest(), "contract_version": "1.0.0", **row}
+            for i, row in enumerate(rows)]
+    lake.append_arrow(table, pa.Table.from_pylist(full, schema=schema))
