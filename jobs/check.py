@@ -6,6 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Table
@@ -46,13 +47,11 @@ def gate(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str]
 def findings(frame: DataFrame, table: Table, as_of: datetime,
              needed: frozenset[str] = frozenset()) -> tuple[list[Finding], int]:
     """The broken expectations of a frame, and how many there were in all."""
-    gx = _great_expectations()
+    context = _context()
     from expectations.derive import suite
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_spark("frames", persist=False).add_dataframe_asset(table.name)
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
+    source = context.data_sources.add_or_update_spark("frames", persist=False)
+    batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(suite(table, as_of, needed), result_format=RESULT_FORMAT)
     return [_finding(r) for r in result.results if not r.success], len(result.results)
 
@@ -64,9 +63,13 @@ def _finding(result: Any) -> Finding:
     return Finding(result.expectation_config.type, str(columns), count)
 
 
-def _great_expectations() -> Any:
+@lru_cache(maxsize=1)
+def _context() -> Any:
+    """One ephemeral context a process. Great Expectations sets its own log level when it is imported: ours comes after."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     import great_expectations
 
-    return great_expectations
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    context = great_expectations.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return context

@@ -13,21 +13,27 @@ Frames = Callable[[str, Sequence[Sequence[Any]]], DataFrame]
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    """A Spark Connect session: with Sail in this process, or with the server that CONCORD_ENGINE names (sc://host:port)."""
-    address, server = os.environ.get("CONCORD_ENGINE"), None
-    if not address:
-        from pysail.spark import SparkConnectServer
+def engine() -> Iterator[str]:
+    """Address of one engine for all tests: Sail in this process, or the server that CONCORD_ENGINE names (sc://host:port)."""
+    address = os.environ.get("CONCORD_ENGINE")
+    if address:
+        yield address
+        return
+    from pysail.spark import SparkConnectServer
 
-        server = SparkConnectServer()
-        server.start(background=True)
-        address = f"sc://localhost:{server.listening_address[1]}"
-    session = SparkSession.builder.remote(address).getOrCreate()
+    server = SparkConnectServer(ip="127.0.0.1", port=0)
+    server.start(background=True)
+    yield f"sc://127.0.0.1:{server.listening_address[1]}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(engine: str) -> Iterator[SparkSession]:
+    """A Spark Connect session on the engine."""
+    session = SparkSession.builder.remote(engine).create()
     session.conf.set("spark.sql.session.timeZone", "UTC")
     yield session
     session.stop()
-    if server:
-        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ START = datetime(2026, 10, 1, 8, tzinfo=UTC)
 OPEN_PURPOSES = ("adherence_monitoring", "decision_support", "research")
 
 
-def settings(home: Path) -> Settings:
+def settings(home: Path, engine: str) -> Settings:
     """Settings of a home of its own, with keys."""
-    made = Settings(home=home, lake="", engine="sail", actor="test")
+    made = Settings(home=home, lake="", engine=engine, actor="test")
     keys.create(made.keys)
     return made
 

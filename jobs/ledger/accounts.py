@@ -26,10 +26,10 @@ class Entry:
     people: int | None = None
 
 
-def write(lake: Lake, subject: str, stage: str, entries: Iterable[Entry], at: datetime) -> None:
-    """Write the account of a subject. Writing the same account again changes nothing but its time."""
+def write(lake: Lake, subject: str, entries: Iterable[tuple[str, Entry]], at: datetime) -> None:
+    """Write a subject's whole account, (stage, entry), in one commit; writing it again changes nothing but its time."""
     rows = [{"subject": subject, "stage": stage, "table_name": e.table_name, "outcome": e.outcome,
-             "reason_code": e.reason_code, "rows": e.rows, "people": e.people, "written_at": at} for e in entries]
+             "reason_code": e.reason_code, "rows": e.rows, "people": e.people, "written_at": at} for stage, e in entries]
     lake.merge_arrow(TABLE, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(TABLE))))
 
 

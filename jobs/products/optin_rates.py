@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 GOAL_PERCENT = 80
 UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 leaves it to its users
+DIGITS = 20  # of a microsecond since 1970, any year up to 9999
 
 
 def build(consent: DataFrame, identity: DataFrame) -> DataFrame:
@@ -19,13 +20,10 @@ def build(consent: DataFrame, identity: DataFrame) -> DataFrame:
     latest answer is yes; at one instant a no wins; asked is no answer. Withdrawn: whose latest answer is no and follows
     a yes.
     """
-    answer = F.col("last.is_no")
-    took_back = (answer == 1) & (F.col("first_yes_at") < F.col("last.recorded_at"))
     return _scopes(_statements(consent, identity)).groupBy(
-        "channel_code", "purpose_code", F.col("first.country").alias("country_code"),
-        F.trunc(F.to_date(F.col("first.recorded_at")), "month").alias("month")).agg(
-        F.count(F.lit(1)).alias("asked"), F.count(F.when(answer == 0, 1)).alias("opted_in"),
-        F.count(F.when(took_back, 1)).alias("withdrawn"))
+        "channel_code", "purpose_code", "country_code", F.trunc(F.to_date("first_at"), "month").alias("month")).agg(
+        F.count(F.lit(1)).alias("asked"), F.count(F.when(~F.col("is_no"), 1)).alias("opted_in"),
+        F.count(F.when(F.col("is_no") & F.col("was_yes"), 1)).alias("withdrawn"))
 
 
 def derive(protected: DataFrame) -> DataFrame:
@@ -47,9 +45,16 @@ def _statements(consent: DataFrame, identity: DataFrame) -> DataFrame:
 
 
 def _scopes(statements: DataFrame) -> DataFrame:
-    """One row a person and scope: the first statement, the last answer, and when they first said yes."""
-    is_no = (F.col("decision_code") == "deny").cast("int").alias("is_no")
+    """One row a person and scope: first_at and the country then, the last answer and its time, the first yes.
+
+    The country and the answer are packed behind their time and unpacked from the least and the greatest, since engines
+    find these many times faster for plain values than for structs.
+    """
+    when, is_no = F.unix_micros("recorded_at"), (F.col("decision_code") == "deny").cast("long")
+    dated_country = F.concat(F.lpad(when.cast("string"), DIGITS, "0"), F.col("country"))
     return statements.where(F.col("person").isNotNull()).groupBy("person", "channel_code", "purpose_code").agg(
-        F.min(F.struct("recorded_at", "country")).alias("first"),
-        F.max(F.when(F.col("decision_code") != "asked", F.struct("recorded_at", is_no))).alias("last"),
-        F.min(F.when(F.col("decision_code") == "permit", F.col("recorded_at"))).alias("first_yes_at"))
+        F.min("recorded_at").alias("first_at"), F.min(dated_country).alias("first"),
+        F.max(F.when(F.col("decision_code") != "asked", when * 2 + is_no)).alias("last"),
+        F.min(F.when(F.col("decision_code") == "permit", when)).alias("first_yes")).select(
+        "channel_code", "purpose_code", "first_at", F.substring("first", DIGITS + 1, 2).alias("country_code"),
+        (F.col("last") % 2 == 1).alias("is_no"), (F.col("first_yes") * 2 + 1 < F.col("last")).alias("was_yes"))

@@ -63,15 +63,17 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
         accounts.hold(batch["batch_id"], batch["rows"], entries)
         made = {table: _table_rows(shell, source, batch, table, decided) for table in source.tables}
         for table, (rows, _) in made.items():
-            gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC))
+            if not rows.isEmpty():
+                gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + stage.CLOCK_SKEW)
         for table, (rows, gone) in made.items():
             _write(shell, source, table, rows, gone)
         if any(e.outcome == Outcome.REJECTED for e in entries):
             apart = reduce(lambda a, b: a.unionByName(b), [stage.rejected(d, source) for d in decided.values()])
             lake.merge(f"{source.raw}__rejected", apart)
             shell.report.change(f"{source.raw}__rejected")
+        _remember(shell, source, entries, decided)
     now = datetime.now(UTC)
-    accounts.write(lake, batch["batch_id"], "conform", entries, now)
+    accounts.write(lake, batch["batch_id"], [("conform", e) for e in entries], now)
     batches.record(lake, source.id, batch["number"], batch["rows"], batch["landed_at"], now)
     return entries
 
@@ -93,8 +95,19 @@ def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame,
 def _known(shell: Shell, source: Source, batch: dict[str, Any], stream: Stream) -> DataFrame:
     tables = dict.fromkeys(f.table for f in source.feeds if f.stream == stream.name)
     frames = [shell.lake.read(t).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'")
-              .select("record_id", "version_at", "payload_sha256") for t in tables]
+              .selectExpr("record_id", "version_at", "payload_sha256", "false AS is_gone") for t in tables]
+    frames.append(shell.lake.read(f"{source.raw}__deleted").where(f"batch_id <> '{batch['batch_id']}'")
+                  .selectExpr("record_id", "version_at", "payload_sha256", "true AS is_gone"))
     return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def _remember(shell: Shell, source: Source, entries: list[accounts.Entry], decided: dict[str, DataFrame]) -> None:
+    """Keep what was deleted, and forget of it what has come back: deletions are versions too."""
+    name = f"{source.raw}__deleted"
+    if shell.lake.version(name) > 0 or any(e.outcome == Outcome.DELETION for e in entries):
+        rows = reduce(lambda a, b: a.unionByName(b), [stage.settled(d, source) for d in decided.values()])
+        back = rows.where("is_present").join(shell.lake.read(name).select("record_id"), "record_id", "left_semi")
+        shell.lake.merge(name, rows.where("NOT is_present").unionByName(back), gone="is_present")
 
 
 def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str,

@@ -179,8 +179,7 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     made = own.select(*[c.name for c in recipient.table.columns])
     gate(made, recipient.table, now)
     accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
-    accounts.write(lake, extract_id, "permit", entries, now)
-    accounts.write(lake, extract_id, "protect", apart, now)
+    accounts.write(lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)
     return made
 
 

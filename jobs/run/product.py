@@ -104,9 +104,7 @@ def _account(shell: Shell, product: Product, held: dict[str, Any], now: datetime
     """Write the candidate's accounts, which its commit carries, unless they are there."""
     subject = candidate_id(product.id, shell.lake.version(product.table.name))
     if not accounts.of(shell.lake, {subject}):
-        for stage in ("permit", "protect"):
-            entries = [Entry(*row[1:]) for row in held["accounts"] if row[0] == stage]
-            accounts.write(shell.lake, subject, stage, entries, now)
+        accounts.write(shell.lake, subject, [(stage, Entry(*rest)) for stage, *rest in held["accounts"]], now)
     total: dict[str, int] = {}
     for _, _, outcome, _, rows, _ in held["accounts"]:
         total[outcome] = total.get(outcome, 0) + rows

@@ -31,8 +31,8 @@ RECIPIENT = "glycemia_institute"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    made = small_lake.settings(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
+    made = small_lake.settings(tmp_path_factory.mktemp("home"), engine)
     small_lake.fill(made)
     small_lake.released(made)
     return made

@@ -1,0 +1,118 @@
+"""Releases: readers see the pinned versions only, whatever stands in the tables."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import functions as F
+
+from contracts import catalog
+from jobs import engine as engines
+from jobs.errors import GateFailed, IntegrityError, LakeError
+from jobs.lake import Lake
+from jobs.ledger import releases
+from jobs.read import released
+from jobs.run.product import build
+from jobs.run.release import release
+from jobs.run.summary import summary
+from jobs.settings import Settings
+from jobs.tables import queries
+from tests import small_lake
+
+GROUP = "engagement"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
+    made = small_lake.settings(tmp_path_factory.mktemp("prepared"), engine)
+    small_lake.fill(made)
+    small_lake.released(made)
+    return made.home
+
+
+@pytest.fixture
+def home(prepared: Path, tmp_path: Path, engine: str) -> Settings:
+    shutil.copytree(prepared, tmp_path / "home")
+    return Settings(home=tmp_path / "home", lake="", engine=engine, actor="test")
+
+
+def more_readings(home: Settings) -> None:
+    lake = Lake(home.lake_root, catalog().tables)
+    small_lake.append(lake, "core.observation", [
+        {"source_person_id": f"person-{i}", "code": "2339-0", "value": 120.0, "unit_code": "mg/dL",
+         "effective_at": datetime(2026, 10, 9, 8, tzinfo=UTC), "status_code": "final"} for i in range(12)], "test.000002")
+
+
+def spoiled_candidate(home: Settings) -> None:
+    """A candidate whose readings no glucose can have, written past the stage that would have made it."""
+    with engines.session(home.engine) as spark:
+        lake = Lake(home.lake_root, catalog().tables, spark)
+        rows = lake.read("product.glucose_daily").withColumn("mean_mg_dl", F.col("mean_mg_dl") * 100)
+        lake.replace("product.glucose_daily", rows, note=lake.note("product.glucose_daily"))
+
+
+def answers(home: Settings) -> list[int]:
+    """Rows that each printed query line gives, run as a person would, in a Python of its own."""
+    rows = []
+    for line in queries(summary(home)):
+        statement = line.split(":", 1)[1].strip().split("; ")
+        code = "; ".join([*statement[:-1], f"x = {statement[-1]}",
+                          "print(len(x) if hasattr(x, '__len__') else x.aggregate('count(*)').fetchone()[0])"])
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+        rows.append(int(done.stdout.split()[-1]))
+    return rows
+
+
+def test_release_pins_all_products_in_one_commit(home):
+    lake = Lake(home.lake_root, catalog().tables)
+    assert {p["product"]: p["number"] for p in releases.latest(lake, GROUP).values()} == dict.fromkeys(catalog().products, 1)
+    assert lake.version("ledger.release") == 1
+
+
+def test_while_a_failed_candidate_stands_every_query_line_gives_the_previous_release(home):
+    assert answers(home) == [24, 24, 24]
+    more_readings(home)
+    build(home, "glucose_daily")
+    spoiled_candidate(home)
+    with pytest.raises(GateFailed) as failure:
+        release(home, GROUP)
+    assert "mean_mg_dl" in str(failure.value) and "12000" not in str(failure.value)
+    assert answers(home) == [24, 24, 24]
+    assert released("glucose_daily", settings=home).arrow().num_rows == 24
+    assert len(released("glucose_daily", settings=home).polars()) == len(released("glucose_daily", settings=home).pandas()) == 24
+
+
+def test_a_good_candidate_is_released_and_the_old_release_stays_readable(home):
+    more_readings(home)
+    assert build(home, "glucose_daily").result == "done"
+    assert released("glucose_daily", settings=home).arrow().num_rows == 24, "a candidate is not a release"
+    assert release(home, GROUP).facts["number"] == 2
+    assert released("glucose_daily", settings=home).arrow().num_rows == 36
+    assert released("glucose_daily", 1, settings=home).arrow().num_rows == 24
+    assert release(home, GROUP).result == "unchanged"
+
+
+def test_a_candidate_with_other_rows_than_its_account_is_not_released(home):
+    with engines.session(home.engine) as spark:
+        lake = Lake(home.lake_root, catalog().tables, spark)
+        lake.replace("product.glucose_daily", lake.read("product.glucose_daily").limit(3), note=lake.note("product.glucose_daily"))
+    with pytest.raises(IntegrityError, match="account"):
+        release(home, GROUP)
+
+
+def test_a_number_is_pinned_once(home):
+    lake = Lake(home.lake_root, catalog().tables)
+    with pytest.raises(IntegrityError, match="another run"):
+        releases.pin(lake, GROUP, 1, [], datetime.now(UTC))
+
+
+def test_unknown_products_and_releases_are_said(home):
+    with pytest.raises(LakeError, match="no product is called"):
+        released("glucose", settings=home)
+    with pytest.raises(LakeError, match="released are: 1"):
+        released("glucose_daily", 9, settings=home)
