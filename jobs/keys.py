@@ -19,6 +19,7 @@ from jobs.errors import KeysUnreadable
 MASTER = "master.key"
 SIGNING = "signing.pem"
 PUBLIC = "signing.pub.pem"
+SHORTEST_MASTER = 32
 
 
 def create(folder: Path) -> bool:
@@ -37,7 +38,12 @@ def create(folder: Path) -> bool:
 
 def domain_key(folder: Path, domain: str) -> bytes:
     """The 32-byte key of a pseudonym domain: HKDF-SHA256 (RFC 5869) of the master secret. Raises KeysUnreadable."""
-    master = bytes.fromhex(_read(folder / MASTER).decode().strip())
+    try:
+        master = bytes.fromhex(_read(folder / MASTER).decode().strip())
+    except ValueError:
+        master = b""
+    if len(master) < SHORTEST_MASTER:
+        raise KeysUnreadable(f"{folder / MASTER} holds no secret of {SHORTEST_MASTER} bytes; restore it from its backup")
     return HKDF(hashes.SHA256(), 32, salt=b"concord", info=b"pseudonym/" + domain.encode()).derive(master)
 
 

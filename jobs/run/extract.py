@@ -19,8 +19,7 @@ from jobs.errors import LakeError, NotApproved
 from jobs.files import Files
 from jobs.ledger import accounts, extracts, releases
 from jobs.ledger.accounts import Entry
-from jobs.run import pseudonyms
-from jobs.run.product import CONSENT, LINK
+from jobs.run import consent, pseudonyms
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
@@ -41,7 +40,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
         stage.refuse_expired_agreement(recipient, now.date())
         requester = Airflow().requester(*dag_run)
         extract_id = f"{recipient.id}-{hashlib.sha256('/'.join(dag_run).encode()).hexdigest()[:12]}"
-        pin, snapshot = _pinned(shell, recipient), {n: lake.version(n) for n in (CONSENT, LINK)}
+        pin, snapshot = _pinned(shell, recipient), {n: lake.version(n) for n in (consent.CONSENT, consent.LINK)}
         files = Files(folder(settings, recipient, extract_id))
         content = files.read(stage.MANIFEST) if files.read(stage.SIGNATURE) else None
         if content is None:
@@ -56,7 +55,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
             "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
         shell.report.change(extracts.EXTRACT)
         shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]))
-        shell.trail.reads(f"product.{recipient.product}", CONSENT, LINK)
+        shell.trail.reads(f"product.{recipient.product}", consent.CONSENT, consent.LINK)
         shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
         return shell.report
 
@@ -162,9 +161,9 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")
     column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
     rows = released.join(vault.select("person_key", vault["pseudonym"].alias(column)), column, "inner").drop(column)
-    links = lake.read(LINK, snapshot[LINK])
+    statements, links = consent.read(shell, snapshot)
     use = permit.Use(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, now)
-    decisions = permit.decide(links, lake.read(CONSENT, snapshot[CONSENT]), use)
+    decisions = permit.decide(links, statements, use)
     judged = rows.join(decisions, "person_key", "inner")
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
                for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.model import Product
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import pseudonyms
+from jobs.run import consent, pseudonyms
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise
@@ -17,8 +17,6 @@ from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-CONSENT, LINK = "core.consent", "vault.link"
 
 
 def build(settings: Settings, product_id: str) -> Report:
@@ -28,7 +26,7 @@ def build(settings: Settings, product_id: str) -> Report:
     """
     with open_shell(settings, "build", product_id, with_engine=True) as shell:
         product = shell.catalog.products[product_id]
-        versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, CONSENT, LINK))}
+        versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, consent.CONSENT, consent.LINK))}
         now = datetime.now(UTC)
         made_from = {"inputs": versions, "contract": product.sha256, "day": now.date().isoformat()}
         name = product.table.name
@@ -54,10 +52,9 @@ def candidate_id(product: str, version: int) -> str:
 def _permitted(shell: Shell, product: Product, versions: dict[str, int],
                now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]]]:
     """The rows of each input that may go on, with their person_key, and the account of what was withheld."""
-    links = shell.lake.read(LINK, versions[LINK])
-    consent = shell.lake.read(CONSENT, versions[CONSENT])
+    statements, links = consent.read(shell, versions)
     use = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
-    decisions = permit.decide(links, consent, use)
+    decisions = permit.decide(links, statements, use)
     frames, entries = {}, []
     for name in product.inputs:
         rows = shell.lake.read(name, versions[name])
