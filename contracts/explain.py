@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pydantic
+from pydantic.fields import FieldInfo
 
 from contracts.places import near
 
@@ -19,18 +20,27 @@ def problems(error: pydantic.ValidationError, model: type[pydantic.BaseModel],
              values: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Each problem as the words that lead to its place, and a sentence; ``values`` are what the model was given."""
     for issue in error.errors(include_url=False):
-        names = _names(issue["loc"], values)
-        shown = ".".join(names) or "contract"
-        if issue["type"] == "missing":
-            yield (*names[:-1], names[-1]), f"{shown} is missing; it has no default: {_how(model, names)}"
+        loc, given = issue["loc"], issue["input"]
+        names = _names(loc, values)
+        shown, words = ".".join(names), [name for name in names if not name.isdigit()]
+        said = issue["msg"].removeprefix("Value error, ")
+        if not loc:
+            yield _subject(said), said
+        elif issue["type"] == "missing":
+            yield tuple(words), f"{shown} is missing; it has no default: {_how(model, names)}"
         elif issue["type"] == "extra_forbidden":
-            known = [_alias(model, n) for n in model.model_fields]
-            yield tuple(names), f"{shown} is not known{near(names[-1], known)}; take it out or correct its spelling"
+            known = _aliases(_inner(model, loc[:-1]))
+            yield tuple(words), f"{shown} is not known{near(names[-1], known)}; take it out or correct its spelling"
         else:
-            given = issue["input"]
-            words = (*names, str(given)) if isinstance(given, str | int | float) else tuple(names)
-            said = issue["msg"].removeprefix("Value error, ")
-            yield words, f"{shown}: {said}" + (f", not {given!r}" if said.startswith("Input") else "")
+            if isinstance(given, str | int | float):
+                words.append(str(given))
+            yield tuple(words), f"{shown}: {said}" + (f", not {given!r}" if said.startswith("Input") else "")
+
+
+def _subject(said: str) -> tuple[str, ...]:
+    """The words that lead to what a sentence about a whole contract is about: it begins with them."""
+    first, second, *_ = said.split()
+    return ("schema", second) if first in ("column", "feed") else (first, second)
 
 
 def _names(loc: tuple[int | str, ...], values: Any) -> list[str]:
@@ -52,14 +62,24 @@ def _names(loc: tuple[int | str, ...], values: Any) -> list[str]:
 def _how(model: type[pydantic.BaseModel], names: list[str]) -> str:
     if len(names) > 1:
         return f"add {names[-1]} to {'.'.join(names[:-1])}"
-    field = next((f for n, f in model.model_fields.items() if _alias(model, n) == names[0]), None)
+    field = _aliases(model).get(names[0])
     choices = list(_choices(field.annotation)) if field else []
     some = f", with one of {', '.join(choices)}" if choices else ""
     return f"write a customProperties entry {{property: {names[0]}, value: ...}}{some}"
 
 
-def _alias(model: type[pydantic.BaseModel], name: str) -> str:
-    return model.model_fields[name].alias or name
+def _aliases(model: type[pydantic.BaseModel]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _inner(model: type[pydantic.BaseModel], loc: tuple[int | str, ...]) -> type[pydantic.BaseModel]:
+    """The model of the thing at a location."""
+    for step in loc:
+        field = _aliases(model).get(str(step))
+        if field is not None:
+            parts = [field.annotation, *typing.get_args(field.annotation)]
+            model = next((p for p in parts if isinstance(p, type) and issubclass(p, pydantic.BaseModel)), model)
+    return model
 
 
 def _choices(annotation: Any) -> Iterator[str]:
@@ -71,5 +91,5 @@ def _choices(annotation: Any) -> Iterator[str]:
         yield from map(str, typing.get_args(annotation))
     else:
         for inner in typing.get_args(annotation):
-            if not isinstance(inner, pydantic.fields.FieldInfo) and inner is not Ellipsis:
+            if not isinstance(inner, FieldInfo) and inner is not Ellipsis:
                 yield from _choices(inner)

@@ -153,7 +153,8 @@ def _call(name: str, node: ast.Call, text: str) -> Call:
     least, most, _ = FUNCTIONS[name]
     options = []
     for keyword in node.keywords:
-        if keyword.arg is None or not isinstance(keyword.value, ast.Constant):
+        if (keyword.arg is None or not isinstance(keyword.value, ast.Constant)
+                or not isinstance(keyword.value.value, str | int | float | bool)):
             raise ExpressionError(f"keyword arguments in {text!r} must be literals, for example code(..., M='male')")
         options.append((keyword.arg, keyword.value.value))
     count = len(node.args) + len(options)

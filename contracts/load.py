@@ -25,7 +25,7 @@ from contracts.translate import (
     tables,
 )
 
-KINDS = {"sources": (Source, source_fields), "products": (Product, product_fields),
+KINDS: dict[str, tuple[type[Any], Any]] = {"sources": (Source, source_fields), "products": (Product, product_fields),
          "recipients": (Recipient, recipient_fields)}
 TABLE_KINDS = ("platform", "core")
 Steps = tuple[str | int, ...]
@@ -59,7 +59,7 @@ class Catalog:
 
 
 def folders() -> tuple[Path, ...]:
-    """The contracts that come with Concord, then those of ``CONCORD_CONTRACTS``: folders split by the path separator."""
+    """The contracts that come with Concord, then the folders of ``CONCORD_CONTRACTS`` (split by the path separator)."""
     own = [Path(p) for p in os.environ.get("CONCORD_CONTRACTS", "").split(os.pathsep) if p]
     for path in own:
         if not path.is_dir():
@@ -90,7 +90,7 @@ def check_files(paths: list[Path]) -> int:
         if kind in KINDS:
             load(path, kind, known)
         elif path.resolve() not in own:
-            _add_tables(dict(known), {}, path)
+            _add_tables(dict(_tables(roots)[0]), {}, path)
         data, places = _yaml(path, _text(path))
         wrong = [f"{path}:{places.at(at)}: {'.'.join(map(str, at)) or 'contract'}: {said}"
                  for at, said in violations(data)]
@@ -102,12 +102,9 @@ def check_files(paths: list[Path]) -> int:
 @lru_cache(maxsize=4)
 def _catalog(roots: tuple[Path, ...]) -> Catalog:
     found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
-    all_tables: dict[str, Table] = {}
-    declared: dict[str, Path] = {}
-    for kind in TABLE_KINDS:
-        for path in _files(roots, kind):
-            _add_tables(all_tables, declared, path)
-    templates = {name: all_tables.pop(name) for name in ("raw.envelope", "raw.envelope__rejected")}
+    tables, places = _tables(roots)
+    all_tables, declared = dict(tables), dict(places)
+    templates = {name: all_tables.pop(name) for name in ("raw.envelope", "raw.envelope__rejected", "raw.envelope__deleted")}
     all_tables.pop("core.record")
     for kind in KINDS:
         for path in _files(roots, kind):
@@ -124,6 +121,17 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
     for recipient in found["recipients"].values():
         _hold_to_product(declared[recipient.id], recipient, found["products"])
     return Catalog(found["sources"], found["products"], found["recipients"], all_tables)
+
+
+@lru_cache(maxsize=4)
+def _tables(roots: tuple[Path, ...]) -> tuple[dict[str, Table], dict[str, Path]]:
+    """Tables of core and platform contracts by name, and the file of each."""
+    found: dict[str, Table] = {}
+    declared: dict[str, Path] = {}
+    for kind in TABLE_KINDS:
+        for path in _files(roots, kind):
+            _add_tables(found, declared, path)
+    return found, declared
 
 
 def _hold_to_product(path: Path, recipient: Recipient, products: dict[str, Product]) -> None:
@@ -157,15 +165,15 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     except pydantic.ValidationError as error:
-        raise ContractError("\n".join(f"{path}:{places.line(*words)}: {said}"
-                                      for words, said in problems(error, model, values))) from None
+        said = [f"{path}:{places.line(*words)}: {text}" for words, text in problems(error, model, values)]
+        raise ContractError("\n".join(said)) from None
 
 
 def _files(roots: tuple[Path, ...], kind: str) -> list[Path]:
     for root in roots:
         for path in (root / kind).glob("*.yml"):
             raise ContractError(f"{path}:1: contracts end in .yaml; rename it to {path.stem}.yaml")
-    return sorted(p for root in roots for p in (root / kind).glob("*.yaml"))
+    return [p for root in roots for p in sorted((root / kind).glob("*.yaml"))]
 
 
 def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -> None:
@@ -176,8 +184,8 @@ def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     for table in found:
         if table.name in into:
-            raise ContractError(f"{path}:{places.line('schema', table.name.split('.')[1])}: table {table.name} is declared "
-                                f"by {declared.get(table.name, 'another contract')} already; choose another name")
+            line, other = places.line("schema", table.name.split(".")[1]), declared.get(table.name, "another contract")
+            raise ContractError(f"{path}:{line}: table {table.name} is declared by {other} already; choose another name")
         into[table.name], declared[table.name] = table, path
 
 
@@ -196,8 +204,8 @@ def _yaml(path: Path, text: str) -> tuple[Any, Places]:
         return read(text)
     except yaml.YAMLError as error:
         line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise ContractError(f"{path}:{line}: is not YAML ({getattr(error, 'problem', error)}); compare it with a contract "
-                            "beside it, quotes and indentation first") from None
+        raise ContractError(f"{path}:{line}: is not YAML ({getattr(error, 'problem', error)}); compare it with a "
+                            "contract beside it, quotes and indentation first") from None
 
 
 def _odcs(path: Path, data: Any, places: Places) -> OpenDataContractStandard:
@@ -210,18 +218,25 @@ def _odcs(path: Path, data: Any, places: Places) -> OpenDataContractStandard:
         contract = OpenDataContractStandard(**data)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
-        steps = [s for s in first["loc"] if not isinstance(s, str) or s[:1].islower()]
+        steps = tuple(s for s in first["loc"] if not isinstance(s, str) or s[:1].islower())
+        if first["type"] == "extra_forbidden":
+            known = [f.alias or n for n, f in OpenDataContractStandard.model_fields.items()]
+            raise _strange(path, places, steps, known) from None
         raise ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))}: {first['msg']}") from None
     unknown = _unknown_keys(data, contract, ())
     if unknown:
-        steps, known = unknown
-        raise ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))} is not a key of the Open Data Contract "
-                            f"Standard 3.1{near(str(steps[-1]), known)}; take it out, or write it as a customProperties "
-                            "entry that Concord knows")
+        raise _strange(path, places, *unknown)
     if contract.id != path.stem:
         raise ContractError(f"{path}:{places.at(['id'])}: id is {contract.id!r} but the file is called {path.stem}.yaml; "
                             "make them the same")
     return contract
+
+
+def _strange(path: Path, places: Places, steps: Steps, known: list[str]) -> ContractError:
+    key = str(steps[-1])
+    hint = "; quote the expression, it holds a comma" if ")" in key else near(key, known)
+    return ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))} is not a key of the Open Data Contract "
+                         f"Standard 3.1{hint}; take it out, or write it as a customProperties entry that Concord knows")
 
 
 def _unknown_keys(data: Any, model: Any, place: Steps) -> tuple[Steps, list[str]] | None:

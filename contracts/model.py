@@ -6,93 +6,16 @@ here; anything else is refused. Nothing that concerns privacy has a default.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, field_validator, model_validator
 
 from contracts.expressions import Call, ExpressionError, Path, parse, parse_path
 from contracts.places import near
-from contracts.vocabulary import Channel, DataCategory, LegalBasis, Purpose, Severity, Treatment, Zone
+from contracts.table import Column, Frozen, Name, Table
+from contracts.vocabulary import Channel, DataCategory, LegalBasis, Purpose, Severity, Treatment
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-ColumnType = Literal["string", "double", "long", "int", "boolean", "date", "timestamp", "binary"]
-
-
-class Frozen(BaseModel):
-    """Refuses unknown keys and cannot be changed; keys are written in camelCase."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
-
-
-class Column(Frozen):
-    """One column of a table: its type, its constraints, what it tells about a person, and its origin."""
-
-    name: Name
-    type: ColumnType
-    description: str
-    required: bool = False
-    key: int | None = None
-    category: DataCategory
-    treatment: Treatment | None
-    allowed_values: tuple[str, ...] | None = None
-    pattern: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    max_length: int | None = None
-    not_in_future: bool = False
-    references: str | None = None
-    origins: tuple[str, ...] = ()
-
-    @field_validator("pattern")
-    @classmethod
-    def _pattern_compiles(cls, value: str | None) -> str | None:
-        if value is not None:
-            re.compile(value)
-        return value
-
-
-class Table(Frozen):
-    """A table of the lake; ``name`` is zone.thing, for example ``core.observation``."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
-    description: str
-    version: str
-    columns: tuple[Column, ...]
-
-    @property
-    def zone(self) -> Zone:
-        """The folder of the lake the table lies in."""
-        return Zone(self.name.split(".")[0])
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """Names of the key's columns, in order."""
-        keyed = [c for c in self.columns if c.key is not None]
-        return tuple(c.name for c in sorted(keyed, key=lambda c: c.key or 0))
-
-    def column(self, name: str) -> Column:
-        """The column of that name. Raises KeyError when the contract has none."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(f"{self.name} has no column {name}")
-
-    @model_validator(mode="after")
-    def _has_key_and_distinct_names(self) -> Table:
-        names = [c.name for c in self.columns]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"table {self.name} declares {', '.join(twice)} twice; keep one")
-        if not self.key:
-            raise ValueError(f"table {self.name} has no key; write primaryKey: true and primaryKeyPosition on one "
-                             "or more properties")
-        loose = [c.name for c in self.columns if c.key is not None and not c.required]
-        if loose:
-            raise ValueError(f"key columns {', '.join(loose)} of {self.name} must be required: true")
-        return self
 
 
 class Connection(Frozen):
@@ -250,8 +173,8 @@ class Product(Contract):
             raise ValueError(f"legalBasis {self.legal_basis} is only for aggregates: give minimumCell and basisReason "
                              "and set pseudonymDomain to null, or rest the product on consent")
         if self.is_aggregate and not (self.minimum_cell and self.counts_people):
-            raise ValueError("an aggregate needs minimumCell, for example 7, and countsPeople, the column that counts "
-                             "people")
+            raise ValueError("minimumCell or countsPeople is null; an aggregate needs both: a number, for example 7, and "
+                             "the column that counts people")
         _refuse_strange_columns(self.table, "countsPeople", (self.counts_people,) if self.counts_people else ())
         _refuse_strange_columns(self.table, "cellColumns", self.cell_columns)
         _refuse_identifying(self.table)

@@ -17,14 +17,12 @@ class Places:
         self._said = list(_scalars(root))
 
     def line(self, *words: str) -> int:
-        """The line of the last of the words, each looked for after the one before it; 1 when none is there."""
+        """The line of the last key or value among the words, each looked for after the one before it; else 1."""
         index, found = 0, 1
         for word in words:
-            for fits in (lambda said, w=word: said == w, lambda said, w=word: w in said):
-                hit = next((i for i in range(index, len(self._said)) if fits(self._said[i][0])), None)
-                if hit is not None:
-                    index, found = hit, self._said[hit][1]
-                    break
+            hit = next((i for i in range(index, len(self._said)) if self._said[i][0] == word), None)
+            if hit is not None:
+                index, found = hit, self._said[hit][1]
         return found
 
     def at(self, path: Iterable[Any]) -> int:

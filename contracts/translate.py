@@ -124,7 +124,7 @@ def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, know
         return Table(name=name, description=schema.description or "", version=odcs.version or "", columns=shared + own)
     except pydantic.ValidationError as error:
         _, said = next(problems(error, Table, {}))
-        raise TranslationError(said.removeprefix("contract: "), "schema", str(schema.name)) from None
+        raise TranslationError(said, "schema", str(schema.name)) from None
 
 
 def _column(prop: SchemaProperty, table: str) -> Column:
@@ -136,7 +136,8 @@ def _column(prop: SchemaProperty, table: str) -> Column:
     options = dict(prop.logicalTypeOptions or {})
     for option in sorted(options.keys() - TYPE_OPTIONS):
         raise TranslationError(f"logicalTypeOptions {option!r} of {prop.name} is not known{near(option, TYPE_OPTIONS)}; "
-                               f"known are {', '.join(sorted(TYPE_OPTIONS))}", *words, option)
+                               f"known are {', '.join(sorted(TYPE_OPTIONS))}",
+                               *words, "logicalTypeOptions", option)
     key = (prop.primaryKeyPosition or 1) if prop.primaryKey else None
     values = {
         "name": prop.name, "type": prop.physicalType, "description": prop.description,
@@ -168,7 +169,7 @@ def _feed(schema: SchemaObject, known: dict[str, Table]) -> dict[str, Any]:
     if table is None:
         raise TranslationError(f"schema {schema.name} feeds {custom.get('feeds')!r}, which no contract declares"
                                f"{near(feeds, known)}; name a core table, for example core.observation",
-                               *words, "feeds", feeds)
+                               *words, *(("feeds", feeds) if "feeds" in custom else ()))
     names = [c.name for c in table.columns]
     mappings: list[dict[str, Any]] = []
     for prop in schema.properties or []:

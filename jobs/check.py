@@ -51,7 +51,8 @@ def findings(frame: DataFrame, table: Table, as_of: datetime,
     from expectations.derive import suite
 
     source = context.data_sources.add_or_update_spark("frames", persist=False)
-    batch = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all").get_batch(batch_parameters={"dataframe": frame})
+    definition = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
+    batch = definition.get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(suite(table, as_of, needed), result_format=RESULT_FORMAT)
     return [_finding(r) for r in result.results if not r.success], len(result.results)
 
@@ -70,6 +71,6 @@ def _context() -> Any:
     import great_expectations
 
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
-    context = great_expectations.get_context(mode="ephemeral")
+    context: Any = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     return context

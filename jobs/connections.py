@@ -12,8 +12,6 @@ import msgspec
 from jobs.errors import ConfigurationError
 
 SHAPE = '{"base_url": "https://...", "login": "...", "password": "...", "ca_file": null}'
-
-
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -37,8 +35,8 @@ class _Given(msgspec.Struct, forbid_unknown_fields=True):
 def access(connection_id: str) -> Access:
     """Read ``CONCORD_CONNECTION_<ID>``.
 
-    Raises ConfigurationError when it is missing, not the JSON object it should be, neither https nor loopback, or names a CA file
-    that is not there. The value is never part of the message.
+    Raises ConfigurationError when it is missing, not the JSON object it should be, neither https nor loopback, or
+    names a CA file that is not there. The value is never part of the message.
     """
     name = f"CONCORD_CONNECTION_{connection_id.upper()}"
     text = os.environ.get(name)

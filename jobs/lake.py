@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 T = TypeVar("T")
-Rows = pa.Table | pa.RecordBatchReader
+Rows = Any  # pa.Table or pa.RecordBatchReader; pyarrow has no types
 TRIES = 6
 NOTE = "concord"
 
@@ -102,16 +102,25 @@ class Lake:
 
     def append_arrow(self, name: str, rows: Rows, note: dict[str, Any] | None = None,
                      once: tuple[str, int] | None = None) -> None:
-        """Append Arrow rows; ``once`` (name, number) is committed with them and asked by ``done``."""
-        self.ensure(name)
-        schema = arrow_schema(self.contract(name))
+        """Append Arrow rows; ``once`` (name, number) is committed with them and asked by ``done``.
+
+        A number that is committed already is refused, however close the race. The keys of a stream are checked chunk by
+        chunk, and a stream that lost a race is not tried again, because it has been read.
+        """
+        contract = self.contract(name)
+        _refuse_columns(name, rows.schema.names, contract_names(contract))
+        checked = _checked(name, rows, contract)
+
+        def write() -> None:
+            table = self.ensure(name)
+            if once and (table.transaction_version(once[0]) or 0) >= once[1]:
+                raise IntegrityError(f"{name}: number {once[1]} of {once[0]} was written by another run; nothing was written now")
+            write_deltalake(table, checked, mode="append", commit_properties=_properties(note, once))
+
         if isinstance(rows, pa.Table):
-            _refuse_columns(name, rows.schema.names, schema.names)
-            rows = _cast(name, rows, schema)
-            _refuse_keys(name, rows, self.contract(name).key)
-        self._retry(lambda: write_deltalake(
-            self.path(name), rows, mode="append", storage_options=self._options,
-            commit_properties=_properties(note, once)))
+            self._retry(write)
+        else:
+            write()
 
     def merge_arrow(self, name: str, rows: pa.Table, note: dict[str, Any] | None = None) -> None:
         """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
@@ -141,7 +150,7 @@ class Lake:
         self.ensure(name)
         self._refuse_frame_keys(name, rows)
         typed = _conformed(rows, contract, [gone] if gone else [])
-        view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"  # noqa: S311
+        view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"
         typed.createOrReplaceTempView(view)
         on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
         sets = ", ".join(f"t.{n} = s.{n}" for n in names)
@@ -233,7 +242,7 @@ def _lost_race(error: Exception) -> bool:
     if isinstance(error, CommitFailedError):
         return True
     text = f"{type(error).__name__} {error}".lower()
-    return any(word in text for word in ("concurrent", "conflict", "commit failed", "transaction failed"))
+    return any(word in text for word in ("concurrent", "conflict", "commit failed", "failed to commit", "transaction failed"))
 
 
 def _refuse_columns(name: str, given: list[str], declared: list[str]) -> None:
@@ -249,6 +258,17 @@ def _cast(name: str, rows: pa.Table, schema: pa.Schema) -> pa.Table:
         return rows.select(schema.names).cast(schema)
     except (pa.ArrowInvalid, ValueError):
         raise LakeError(f"{name}: the rows do not have the types or the non-null columns of the contract") from None
+
+
+def _checked(name: str, rows: Rows, contract: Table) -> Rows:
+    """The rows, or the stream of them, with the contract's types and with keys that are there and distinct."""
+    schema = arrow_schema(contract)
+    if isinstance(rows, pa.Table):
+        rows = _cast(name, rows, schema)
+        _refuse_keys(name, rows, contract.key)
+        return rows
+    chunks = (_checked(name, pa.Table.from_batches([batch]), contract) for batch in rows)
+    return pa.RecordBatchReader.from_batches(schema, (batch for chunk in chunks for batch in chunk.to_batches()))
 
 
 def _refuse_keys(name: str, rows: pa.Table, key: tuple[str, ...]) -> None:

@@ -68,7 +68,7 @@ def _extracts(found: dict[str, Any]) -> Table:
     for row in found["extracts"]:
         decided = f"{row['approver'] or '-'} ({row['decision']})"
         table.add_row(row["extract"], f"{row['rows']:,}", f"{row['withheld']:,}", f"{row['suppressed']:,}", row["requester"],
-                      decided, row["delivered_to"] or "not delivered", row["manifest_sha256"][:12], (row["expires_at"] or "")[:10])
+                      decided, row["delivered_to"] or "not delivered", row["manifest_sha256"][:12], str(row["expires_at"])[:10])
     return table
 
 

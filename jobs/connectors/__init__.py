@@ -34,7 +34,8 @@ def fetch(source: Source, access: Access, state: State, known: Known,
     ``known(stream, days)`` gives, for streams with ``revisit_days``, the SHA-256 of the payload last landed of each
     record of the last days. ``now`` is a time with a zone: a record dated later never moves a cursor beyond it.
     With the cursors of a complete fetch and nothing changed at the source, nothing is yielded but cursors.
-    Raises SourceUnavailable when the source is down or cut off, SourceRefused when it answers what it may not.
+    Raises SourceUnavailable when the source is down or cut off, SourceRefused when it answers what it may not,
+    ConfigurationError when its address is not https.
     """
     with open_session(access, source.id, source.connection.max_answer_mb) as http:
         for stream in source.streams:

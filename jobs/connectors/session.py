@@ -18,7 +18,7 @@ from urllib3.util import parse_url
 from jobs.connections import Access
 from jobs.connectors.adapter import Adapter, Patience
 from jobs.connectors.explain import Place, of_status, of_transport
-from jobs.errors import ConcordError, SourceRefused
+from jobs.errors import ConcordError, ConfigurationError, SourceRefused
 
 PATIENCE = Patience()
 MEGABYTE = 2**20
@@ -28,7 +28,10 @@ for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
 
 
 def session(access: Access, source: str, max_answer_mb: int) -> Session:
-    """A session for one source; it verifies certificates, and no answer may be larger than ``max_answer_mb``."""
+    """A session for one source; it verifies certificates, and no answer may be larger than ``max_answer_mb``.
+
+    Raises ConfigurationError when the source's address is not https.
+    """
     return Session(access, source, max_answer_mb)
 
 
@@ -45,6 +48,8 @@ class Session(requests.Session):
         self.origin = _origin(access.base_url)
         scheme, host, port = self.origin
         self.place = Place(source, f"{host}:{port}")
+        if scheme != "https":
+            raise ConfigurationError(f"{self.place}: asked over https only; correct base_url of the connection")
         self.verify, self.trust_env, self.max_redirects = access.ca_file or True, False, 5
         self.proxies = {} if _is_loopback(host) else dict(get_environ_proxies(access.base_url))
         self.headers["Accept-Encoding"] = "gzip"
@@ -99,6 +104,7 @@ class Session(requests.Session):
         is_gone = answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
         if answer.status_code < HTTPStatus.MULTIPLE_CHOICES or answer.is_redirect or (is_gone and self.may_be_gone):
             return answer
+        answer.close()
         raise of_status(answer.status_code, b"" if kwargs.get("stream") else answer.content, self.place)
 
     def _renew(self) -> bool:

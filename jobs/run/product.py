@@ -55,7 +55,8 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int],
     statements, links = consent.read(shell, versions)
     use = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
     decisions = permit.decide(links, statements, use)
-    frames, entries = {}, []
+    frames: dict[str, DataFrame] = {}
+    entries: list[tuple[str, Entry]] = []
     for name in product.inputs:
         rows = shell.lake.read(name, versions[name])
         applied = permit.apply(rows, links, decisions, product.legal_basis)

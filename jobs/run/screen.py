@@ -9,7 +9,7 @@ from jobs.run.shell import Report, open_shell
 from jobs.settings import Settings
 from jobs.stages import screen as stage
 
-KINDS = ("message", "interaction", "observation")
+KINDS: tuple[stage.Kind, ...] = ("message", "interaction", "observation")
 TABLE = "safety.candidate"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -15,7 +16,7 @@ from jobs.stages.mapping import Cell, compile_call
 
 ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "version_at", "is_gone")
 CHECK_REASONS = {"exists": RejectReason.MISSING, "one_of": RejectReason.UNKNOWN_CODE}
-CLOCK_SKEW = "INTERVAL 10 MINUTES"
+CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
 
 
 def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Table], checks: bool = True) -> DataFrame:
@@ -48,24 +49,27 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
 def outcomes(records: DataFrame, known: DataFrame) -> DataFrame:
     """The records with their outcome: accepted, superseded, duplicate, deletion or rejected.
 
-    ``records`` are those of ``typed``; ``known`` (record_id, version_at, payload_sha256) is what core holds of these
-    records from other batches. The latest version of a record wins, by version_at and then by position.
+    ``records`` are those of ``typed``; ``known`` (record_id, version_at, payload_sha256, is_gone) is what core holds of
+    these records from other batches, and which of them were deleted. The latest version of a record wins, by version_at
+    and then by batch and position; a deletion is a version like any other, so that an older edit does not bring back
+    what is gone.
     """
     order = F.struct(F.coalesce(F.col("version_at"), F.col("received_at")).alias("at"), F.col("position"))
     well = records.where(F.col("reason_code").isNull())
     best = well.groupBy("record_id").agg(F.max(order).alias("best"))
     firsts = well.groupBy("record_id", "payload_sha256", "is_gone").agg(F.max("position").alias("copy"))
     held = known.groupBy("record_id").agg(
-        F.max(F.struct("version_at", "payload_sha256")).alias("held"))
+        F.max(F.struct("version_at", "payload_sha256", "is_gone")).alias("held"))
     joined = (records.join(best, "record_id", "left").join(firsts, ["record_id", "payload_sha256", "is_gone"], "left")
               .join(held, "record_id", "left"))
+    same = (F.col("held.payload_sha256") == F.col("payload_sha256")) & (F.col("held.is_gone") == F.col("is_gone"))
     newest = F.col("best.position") == F.col("position")
     outcome = (F.when(F.col("reason_code").isNotNull(), F.lit(str(Outcome.REJECTED)))
                .when(F.col("copy") != F.col("position"), F.lit(str(Outcome.DUPLICATE)))
                .when(~newest, F.lit(str(Outcome.SUPERSEDED)))
-               .when(F.col("is_gone"), F.lit(str(Outcome.DELETION)))
-               .when(F.col("held.payload_sha256") == F.col("payload_sha256"), F.lit(str(Outcome.DUPLICATE)))
+               .when(same, F.lit(str(Outcome.DUPLICATE)))
                .when(F.col("held.version_at") > F.col("version_at"), F.lit(str(Outcome.SUPERSEDED)))
+               .when(F.col("is_gone"), F.lit(str(Outcome.DELETION)))
                .otherwise(F.lit(str(Outcome.ACCEPTED))))
     return joined.withColumn("outcome", outcome).drop("best", "copy", "held")
 
@@ -80,6 +84,14 @@ def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> D
     columns = [(values[n] if n in values else row[n] if n in made else F.lit(None)).cast(t).alias(n)
                for n, t in types.items()]
     return decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull()).select(*columns)
+
+
+def settled(decided: DataFrame, source: Source) -> DataFrame:
+    """The deletions, as rows that remember them, and with ``is_present`` the accepted records: they are not gone."""
+    outcome = F.col("outcome")
+    return decided.where(outcome.isin(str(Outcome.DELETION), str(Outcome.ACCEPTED))).select(
+        F.lit(source.id).alias("source"), "record_id", "version_at", "batch_id", "payload_sha256",
+        (outcome == str(Outcome.ACCEPTED)).alias("is_present"))
 
 
 def account(decided: DataFrame) -> DataFrame:
@@ -108,7 +120,9 @@ def _envelope(raw: DataFrame, stream: Stream) -> DataFrame:
 
 
 def _record_problems() -> list[Column]:
-    is_json = F.get_json_object(F.col("text"), "$").isNotNull() & F.col("text").rlike(r"^\s*\{")
+    alone = F.concat(F.lit("["), F.col("text"), F.lit("]"))  # One object and nothing after it.
+    is_json = (F.col("text").rlike(r"^\s*\{") & F.get_json_object(alone, "$").isNotNull()
+               & F.get_json_object(alone, "$[1]").isNull())
     return [F.when(F.col("text").isNull(), _reason(RejectReason.NOT_UTF8, None)),
             F.when(~is_json, _reason(RejectReason.NOT_JSON, None)),
             F.when(F.col("record_id").isNull(), _reason(RejectReason.NO_RECORD_ID, None)),
@@ -166,7 +180,7 @@ def _broken(value: Column, contract: ColumnContract, required: bool) -> Column:
     if contract.maximum is not None:
         rules.append((value > contract.maximum, RejectReason.OUT_OF_RANGE))
     if contract.not_in_future:
-        limit = F.col("received_at") + F.expr(CLOCK_SKEW)
+        limit = F.col("received_at") + F.lit(CLOCK_SKEW)
         rules.append((value > (limit.cast("date") if contract.type == "date" else limit), RejectReason.IN_FUTURE))
     return F.coalesce(F.lit(None).cast("string"), *[F.when(wrong, F.lit(str(reason))) for wrong, reason in rules])
 

@@ -1,0 +1,33 @@
+"""What a command may know: a few names of our environment, and the Airflow connections it was given."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+
+from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
+
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
+OURS, ACCESS = "CONCORD_", "CONCORD_CONNECTION_"
+
+
+def environment(connections: Iterable[str]) -> dict[str, str]:
+    """The environment of a command; each connection is the JSON value of ``CONCORD_CONNECTION_<ID>``."""
+    kept = {k: v for k, v in os.environ.items() if k in KEPT or (k.startswith(OURS) and not k.startswith(ACCESS))}
+    given = {ACCESS + name.upper(): json.dumps(connection(name)) for name in connections}
+    return kept | {"PYTHONUNBUFFERED": "1"} | given
+
+
+def connection(name: str) -> dict[str, str]:
+    """Address and credentials of an Airflow connection; its password is masked in the log from here on.
+
+    The address is ``base_url`` of the extras, else made of schema (https), host and port; ``ca_file`` is an extra.
+    """
+    held = BaseHook.get_connection(name)
+    if held.password:
+        mask_secret(held.password)
+    address = f"{held.schema or 'https'}://{held.host}" + (f":{held.port}" if held.port else "")
+    return {"base_url": held.extra_dejson.get("base_url") or address, "login": held.login or "",
+            "password": held.password or "", "ca_file": held.extra_dejson.get("ca_file") or ""}

@@ -1,0 +1,24 @@
+"""One DAG ``product_<name>`` per product contract: build a candidate when anything it rests on changed."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+from assets import any_of, asset
+from task import DEFAULTS, ConcordTask
+
+from contracts import catalog
+from contracts.model import Product
+
+
+def product_dag(product: Product) -> DAG:
+    """A product that rests on consent is also built anew when a consent or a link between identities changed."""
+    permit = ("core.consent", "vault.link") if product.legal_basis.rests_on_consent else ("vault.link",)
+    with DAG(f"product_{product.id}", schedule=any_of((*product.inputs, *permit)), catchup=False, max_active_runs=1,
+             default_args={**DEFAULTS, "owner": product.owner}, tags=["product", *product.tags],
+             description=product.name, doc_md=f"# {product.name}\n\n{product.description}") as dag:
+        ConcordTask(task_id="build", arguments=("build", product.id), outlets=[asset(product.table.name)])
+    return dag
+
+
+for contract in catalog().products.values():
+    globals()[f"product_{contract.id}"] = product_dag(contract)

@@ -1,0 +1,24 @@
+"""One DAG ``release_<group>`` per release group: gate the candidates and pin them, when any of them changed."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+from assets import any_of, asset
+from task import DEFAULTS, ConcordTask
+
+from contracts import catalog
+from contracts.model import Product
+
+
+def release_dag(group: str, products: tuple[Product, ...]) -> DAG:
+    """All products of a group are pinned in one commit, so that readers never see a mixture."""
+    names = ", ".join(p.name for p in products)
+    with DAG(f"release_{group}", schedule=any_of(p.table.name for p in products), catchup=False, max_active_runs=1,
+             default_args={**DEFAULTS, "owner": products[0].owner}, tags=["release"], description=names,
+             doc_md=f"# Release group {group}\n\n{names}") as dag:
+        ConcordTask(task_id="release", arguments=("release", group), outlets=[asset("ledger.release")])
+    return dag
+
+
+for name, members in catalog().release_groups().items():
+    globals()[f"release_{name}"] = release_dag(name, members)

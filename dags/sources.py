@@ -1,0 +1,29 @@
+"""One DAG ``source_<name>`` per source contract: land what is new, conform it, screen it."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, CronTriggerTimetable
+from assets import asset
+from task import DEFAULTS, ConcordTask
+
+from contracts import catalog
+from contracts.model import Source
+
+
+def source_dag(source: Source) -> DAG:
+    """Its steps run even where an earlier one found nothing new: a killed run may have left work behind."""
+    with DAG(f"source_{source.id}", schedule=CronTriggerTimetable(source.schedule, timezone="UTC"), catchup=False,
+             max_active_runs=1, default_args={**DEFAULTS, "owner": source.owner}, tags=["source", *source.tags],
+             description=source.name, doc_md=f"# {source.name}\n\n{source.description}") as dag:
+        land = ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),
+                           outlets=[asset(source.raw)])
+        conform = ConcordTask(task_id="conform", arguments=("conform", source.id), trigger_rule="none_failed",
+                              outlets=[asset(t) for t in (*source.tables, f"{source.raw}__rejected")])
+        screen = ConcordTask(task_id="screen", arguments=("screen", source.id), trigger_rule="none_failed",
+                             outlets=[asset("safety.candidate")])
+        land >> conform >> screen
+    return dag
+
+
+for contract in catalog().sources.values():
+    globals()[f"source_{contract.id}"] = source_dag(contract)

@@ -1,0 +1,106 @@
+"""The main job end to end: four sources to governed products and a partner's extract, through Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from contracts import catalog
+from contracts.vocabulary import Outcome
+from jobs.keys import public_key
+from jobs.ledger import lineage
+from tests.acceptance.canary import HOLDERS, VALUES, holding, person_ids, secrets
+from tests.acceptance.conftest import ROOT, WholeRun, environment, run_once
+
+
+def test_every_record_and_every_row_is_accounted_for(whole_run: WholeRun):
+    found = whole_run.summary()
+    for source in found["sources"]:
+        assert source["landed"] > 0 and source["waiting"] == 0
+        assert sum(source[o] for o in Outcome) == source["landed"]
+        raw = whole_run.lake.arrow(f"raw.{source['source']}", columns=["position"]).num_rows
+        assert raw == source["landed"]
+    for product in found["products"]:
+        assert product["permitted"] + product["withheld"] == product["considered"]
+        assert product["released"] + product["suppressed"] == product["built"]
+
+
+def test_the_closing_table_says_it_all(whole_run: WholeRun):
+    for word in (*catalog().sources, *catalog().products, "officer (approved)", "pandas:", "Polars:", "DuckDB:",
+                 "s3://glycemia", "log-in", "no process is left"):
+        assert word in whole_run.output, word
+
+
+def test_the_extract_was_approved_by_another_user_than_asked_for_it(whole_run: WholeRun):
+    extracts = whole_run.summary()["extracts"]
+    assert len(extracts) == 1
+    assert (extracts[0]["requester"], extracts[0]["approver"]) == ("engineer", "officer")
+    assert extracts[0]["delivered_to"] and extracts[0]["rows"] > 0
+    approval = whole_run.lake.arrow("ledger.approval").to_pylist()[0]
+    assert approval["proof"].startswith("extract_glycemia_institute/") and approval["manifest_sha256"] == extracts[0]["manifest_sha256"]
+    assert public_key(whole_run.home / "keys")
+
+
+def test_every_delivered_column_comes_from_a_payload(whole_run: WholeRun):
+    extract = whole_run.summary()["extracts"][0]["extract"]
+    steps = json.loads(whole_run.command("lineage", extract, "--json"))
+    for column in catalog().recipients["glycemia_institute"].table.columns:
+        reached = {f"extract.{extract}.{column.name}"}
+        for step in steps:
+            if step["column"] in reached:
+                reached.add(step["from"])
+        assert any(name.startswith("raw.") and ".payload." in name for name in reached), column.name
+
+
+def test_every_stage_left_an_event_and_an_audit_entry(whole_run: WholeRun):
+    events = lineage.events(whole_run.settings)
+    audit = whole_run.lake.arrow("ledger.audit").to_pylist()
+    assert {e["run"]["runId"] for e in events} == {a["run_id"] for a in audit}
+    assert {a["stage"] for a in audit} == {"land", "conform", "screen", "resolve", "build", "release", "extract.prepare",
+                                           "extract.record", "extract.deliver"}
+    assert not [a for a in audit if a["result"] == "failed"]
+
+
+def test_the_canary_is_found_nowhere_outside_the_zones_that_hold_persons(whole_run: WholeRun):
+    wanted = [v.encode() for v in (*VALUES, *person_ids(whole_run.home))]
+    assert len(holding(whole_run.home, wanted[:1], ("sources",))) > 3, "the search itself must be able to find"
+    assert holding(whole_run.home, wanted, HOLDERS) == []
+    assert not [v for v in wanted if v.decode() in whole_run.output]
+
+
+def test_the_canary_is_in_the_products_under_a_pseudonym(whole_run: WholeRun):
+    app_id = json.loads((whole_run.home / "sources" / "truth.json").read_text(encoding="utf-8"))["people"][0]["app"][0]
+    links = whole_run.lake.arrow("vault.link").to_pylist()
+    person = next(r["person_key"] for r in links if r["source_person_id"] == app_id)
+    assert len([r for r in links if r["person_key"] == person]) >= 3, "app, CRM and device cloud are one person"
+    names = {r["pseudonym"] for r in whole_run.lake.arrow("vault.pseudonym").to_pylist() if r["person_key"] == person}
+    assert len(names) == 2 and person not in names
+    assert names & set(whole_run.lake.arrow("product.glucose_daily")["person_id"].to_pylist())
+
+
+def test_keys_are_nowhere_but_in_the_key_store(whole_run: WholeRun):
+    wanted = secrets(whole_run.home)
+    assert holding(whole_run.home, wanted, ()), "the search itself must be able to find"
+    assert holding(whole_run.home, wanted, ("keys",)) == []
+    assert not [p for p in (whole_run.home / "keys").iterdir() if p.stat().st_mode & 0o077]
+
+
+def test_the_notebook_runs_on_the_released_products(whole_run: WholeRun, tmp_path):
+    source = ROOT / "notebooks" / "released_products.ipynb"
+    code = ("import nbformat, sys; from nbclient import NotebookClient; nb = nbformat.read(sys.argv[1], 4); "
+            "NotebookClient(nb, timeout=300, kernel_name='python3').execute(); "
+            "print(sum('image/png' in o.get('data', {}) for c in nb.cells for o in c.get('outputs', [])))")
+    done = subprocess.run([sys.executable, "-c", code, str(source)], capture_output=True, text=True, timeout=400, cwd=tmp_path,
+                          env={**environment(whole_run.home), "PYTHONPATH": str(ROOT), "HOME": os.environ["HOME"]})
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.split()[-1] == "2", "two plots"
+
+
+def test_a_second_run_changes_nothing_that_did_not_change(whole_run: WholeRun):
+    before = {name: whole_run.lake.version(name) for name in catalog().tables if name != "ledger.audit"}
+    output = run_once(whole_run.home)
+    after = {name: whole_run.lake.version(name) for name in before}
+    assert after == before
+    assert "nothing new" in output and "no process is left" in output

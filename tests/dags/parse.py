@@ -1,0 +1,48 @@
+"""Parse a folder of DAG files as Airflow does, in a process of its own; print what was found as one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def described(dag: Any) -> dict[str, Any]:
+    """All that the tests want to know about a DAG."""
+    waits_for = getattr(dag.timetable, "asset_condition", None)
+    return {
+        "owner": dag.owner, "tags": sorted(dag.tags), "doc": dag.doc_md, "runs": dag.max_active_runs,
+        "catchup": dag.catchup, "timetable": type(dag.timetable).__name__,
+        "cron": getattr(dag.timetable, "expression", None),
+        "condition": type(waits_for).__name__, "triggers": sorted(a.name for a in getattr(waits_for, "objects", [])),
+        "access": {role: sorted(things["DAGs"]) for role, things in (dag.access_control or {}).items()},
+        "tasks": {task.task_id: task_described(task) for task in dag.tasks}}
+
+
+def task_described(task: Any) -> dict[str, Any]:
+    """All that the tests want to know about a task."""
+    return {"down": sorted(task.downstream_task_ids), "outlets": {o.name: o.uri for o in task.outlets},
+            "retries": task.retries, "backoff": task.retry_exponential_backoff, "rule": str(task.trigger_rule.value),
+            "kind": type(task).__name__, "connections": list(getattr(task, "connections", ())),
+            "words": [word for word in getattr(task, "arguments", ()) if isinstance(word, str)]}
+
+
+def main(folder: str) -> None:
+    """Parse, serialise and describe."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    started = time.perf_counter()
+    bag = BundleDagBag(dag_folder=folder, bundle_path=Path(folder), bundle_name="concord")
+    seconds = time.perf_counter() - started
+    for dag in bag.dags.values():
+        DagSerialization.to_dict(dag)
+    print(json.dumps({
+        "errors": bag.import_errors, "seconds": seconds, "dags": {d.dag_id: described(d) for d in bag.dags.values()},
+        "modules": sorted({name.split(".")[0] for name in sys.modules})}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

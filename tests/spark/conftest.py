@@ -1,0 +1,40 @@
+"""One Apache Spark server for all tests of this folder.
+
+Where Java or Delta's jars are missing they are skipped, and the end of the run says so; where CONCORD_REQUIRE_SPARK is
+1 they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from infra.local.preflight import Refusal
+from infra.local.spark_server import jars_folder, running
+
+REFUSED = "Apache Spark is not here: "
+
+
+@pytest.fixture(scope="session")
+def apache() -> Iterator[str]:
+    """The address of a running Apache Spark, for CONCORD_ENGINE."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running(jars_folder()))
+        except Refusal as refusal:
+            if os.environ.get("CONCORD_REQUIRE_SPARK") == "1":
+                pytest.fail(f"CONCORD_REQUIRE_SPARK is 1, but {refusal}", pytrace=False)
+            pytest.skip(f"{REFUSED}{refusal}")
+        yield server.address
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly at the end what was not tested, and why."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    found = [reason.partition(REFUSED)[2] for reason in reasons if REFUSED in reason]
+    if found:
+        terminalreporter.section("NOT TESTED ON APACHE SPARK", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{len(found)} tests were skipped: {found[0]}")

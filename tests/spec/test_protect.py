@@ -1,0 +1,60 @@
+"""What may leave: small cells and small groups vanish, counts are coarse, and the accounts hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobs.stages import protect
+
+AGGREGATE = "name string, people long, calls long, note string"
+# people, calls -> what leaves with a minimum of 7 and rounding to 5 (None: the row does not)
+CELLS: list[tuple[int | None, int | None, tuple[int | None, int | None] | None]] = [
+    (None, 50, None), (0, 0, None), (1, 50, None), (7, 50, None), (8, 50, (10, 50)), (9, 50, (10, 50)),
+    (12, 50, (10, 50)), (13, 50, (15, 50)), (17, 50, (15, 50)), (18, 50, (20, 50)), (1002, 50, (1000, 50)),
+    (20, 0, (20, None)), (20, 1, (20, None)), (20, 7, (20, None)), (20, 8, (20, 10)), (20, None, (20, None)),
+    (8, 8, (10, 10)),
+]
+
+
+def test_small_cells_vanish_and_the_rest_is_rounded(frame: Any) -> None:
+    rows = frame(AGGREGATE, [(str(n), people, calls, "kept") for n, (people, calls, _) in enumerate(CELLS)])
+    left = protect.suppress(rows, "people", ["people", "calls"], 7, 5)
+    assert left.columns == rows.columns
+    assert {int(r.name): (r.people, r.calls) for r in left.select("name", "people", "calls").collect()} == {
+        n: expected for n, (_, _, expected) in enumerate(CELLS) if expected}
+    assert {r.note for r in left.select("note").collect()} == {"kept"}
+
+
+@pytest.mark.parametrize(("rounding", "expected"), [
+    (None, [8, 9, 10, 14, 15]), (1, [8, 9, 10, 14, 15]), (10, [10, 10, 10, 10, 20]), (3, [9, 9, 9, 15, 15]),
+])
+def test_rounding(frame: Any, rounding: int | None, expected: list[int]) -> None:
+    rows = frame("people long", [(n,) for n in (8, 9, 10, 14, 15)])
+    assert [r.people for r in protect.suppress(rows, "people", [], 7, rounding).collect()] == expected
+
+
+def test_the_account_of_cells(frame: Any) -> None:
+    rows = frame(AGGREGATE, [(str(n), people, calls) for n, (people, calls, _) in enumerate(CELLS)])
+    account = {r.outcome: r.rows for r in protect.account(protect.mark_cells(rows, "people", 7)).collect()}
+    assert account == {"released": sum(bool(c[2]) for c in CELLS), "suppressed": sum(not c[2] for c in CELLS)}
+
+
+PEOPLE = "person string, day string, area string"
+GROUPS = [("a", "mon", "x"), ("b", "mon", "x"), ("b", "mon", "x"), ("a", "tue", "x"), ("a", "tue", "x"),
+          ("a", "mon", None), ("b", "mon", None), ("c", "wed", "y"), (None, "wed", "y")]
+
+
+@pytest.mark.parametrize(("columns", "minimum", "left"), [
+    (["day", "area"], 2, [0, 1, 2, 5, 6]), (["day"], 2, [0, 1, 2, 5, 6]), (["area"], 2, [0, 1, 2, 3, 4, 5, 6]),
+    (["area"], 3, []), ([], 3, list(range(9))), ([], 4, []),
+])
+def test_small_groups_are_left_out(frame: Any, columns: list[str], minimum: int, left: list[int]) -> None:
+    rows = frame(PEOPLE, GROUPS)
+    stay = protect.small_groups(rows, columns, "person", minimum)
+    assert stay.columns == rows.columns
+    assert sorted(map(str, map(tuple, stay.collect()))) == sorted(str(GROUPS[n]) for n in left)
+    marked = protect.mark_groups(rows, columns, "person", minimum)
+    account = {r.outcome: r.rows for r in protect.account(marked).collect()}
+    assert (account.get("released", 0), account.get("suppressed", 0)) == (len(left), len(GROUPS) - len(left))
