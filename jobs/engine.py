@@ -74,4 +74,6 @@ def _sail() -> Iterator[str]:
 
 def _configured(spark: SparkSession) -> SparkSession:
     spark.conf.set("spark.sql.session.timeZone", "UTC")
+    # Apache Spark's own default, INT96, holds no time zone, and Sail does not read it as an instant.
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     return spark
