@@ -22,7 +22,7 @@ def session(engine: str) -> Iterator[SparkSession]:
     """
     from pyspark.sql import SparkSession
 
-    os.environ.setdefault("RUST_LOG", "warn")
+    os.environ.setdefault("RUST_LOG", "warn,sail_common::actor=error")
     if engine == "sail":
         with _sail() as address:
             spark = SparkSession.builder.remote(address).getOrCreate()
@@ -44,7 +44,7 @@ def serve(port: int, ready_file: str | None) -> None:
     """Serve Sail on loopback until interrupted; ``ready_file`` gets the address once it listens."""
     from pysail.spark import SparkConnectServer
 
-    os.environ.setdefault("RUST_LOG", "warn")
+    os.environ.setdefault("RUST_LOG", "warn,sail_common::actor=error")
     server = SparkConnectServer(ip="127.0.0.1", port=port)
     server.start(background=True)
     host, bound = server.listening_address

@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from deltalake import DeltaTable
 
 from contracts import catalog
 from jobs.errors import LakeError
 from jobs.lake import Lake
 from jobs.ledger import releases
 from jobs.settings import Settings
-from jobs.storage import storage_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,14 +29,15 @@ class Released:
     release: int
     path: str
     version: int
+    lake: Lake = field(repr=False)
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table."""
-        return self._delta().to_pyarrow_table()
+        return self.lake.arrow(f"product.{self.product}", self.version)
 
     def pandas(self) -> pd.DataFrame:
         """The rows as a pandas frame."""
-        return self._delta().to_pandas()
+        return self.arrow().to_pandas()
 
     def polars(self) -> pl.DataFrame:
         """The rows as a Polars frame."""
@@ -52,9 +50,6 @@ class Released:
         import duckdb
 
         return duckdb.from_arrow(self.arrow())
-
-    def _delta(self) -> DeltaTable:
-        return DeltaTable(self.path, version=self.version, storage_options=storage_options(self.path))
 
 
 def released(product: str, release: int | None = None, settings: Settings | None = None) -> Released:
@@ -72,4 +67,4 @@ def released(product: str, release: int | None = None, settings: Settings | None
     if not wanted:
         numbers = ", ".join(str(pin["number"]) for pin in pins) or "none yet"
         raise LakeError(f"{product} has no release{'' if release is None else f' {release}'}; released are: {numbers}")
-    return Released(product, wanted[0]["number"], lake.path(f"product.{product}"), wanted[0]["table_version"])
+    return Released(product, wanted[0]["number"], lake.path(f"product.{product}"), wanted[0]["table_version"], lake)

@@ -6,6 +6,7 @@ parsed from its parent with ``from_json``, which gives null for any other type, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column
@@ -23,6 +24,8 @@ ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'"
 LEAP_SECOND = r":59:60([.]\d+)?"
 # How the text of a JSON value that may be no string begins, and the type to tell it by.
 OTHER_TYPES = {r"^[-\d]": "double", "^(true|false)$": "boolean", r"^\[": "array<string>", r"^\{": "map<string,string>"}
+# A whole number may identify; of others the engines do not write the same text.
+NO_IDENTIFIERS = {**{k: v for k, v in OTHER_TYPES.items() if v != "double"}, r"^-?\d+[.eE]": "double"}
 # Country calling codes and trunk prefixes of ITU-T E.164, for the countries Concord's sources serve.
 CALLING_CODES = {"AT": "43", "BE": "32", "CH": "41", "DE": "49", "DK": "45", "ES": "34", "FR": "33", "GB": "44",
                  "IE": "353", "IT": "39", "NL": "31", "PL": "48", "PT": "351", "SE": "46", "US": "1"}
@@ -60,7 +63,11 @@ def compile_call(call: Call, text: Column) -> Cell:
 
 def json_at(text: Column, path: Path) -> Column:
     """The text of the JSON value at a path; null where it is missing or null."""
-    return F.get_json_object(text, path.json_path)
+    found = F.get_json_object(text, path.json_path)
+    if not path.steps or not isinstance(path.steps[-1], int):
+        return found
+    # Apache Spark gives a null element of an array as the text null.
+    return F.when((found != "null") | _typed(path, text, "string").isNotNull(), found)
 
 
 def _scalar(function: str, path: Path, text: Column) -> Cell:
@@ -69,7 +76,7 @@ def _scalar(function: str, path: Path, text: Column) -> Cell:
         case "text":
             return Cell(raw, _when(_is_other(path, text, raw), RejectReason.WRONG_TYPE))
         case "identifier":
-            return Cell(raw, _when(_is_other(path, text, raw, but="double") | (raw == ""), RejectReason.WRONG_TYPE))
+            return Cell(raw, _when(_is_other(path, text, raw, NO_IDENTIFIERS) | (raw == ""), RejectReason.WRONG_TYPE))
         case "plain_text":
             return Cell(_plain(raw), _when(_is_other(path, text, raw), RejectReason.WRONG_TYPE))
         case "number" | "boolean":
@@ -203,12 +210,11 @@ def _finite(number: Column) -> Column:
     return F.when((number > float("-inf")) & (number < float("inf")), number)
 
 
-def _is_other(path: Path, text: Column, raw: Column, but: str = "") -> Column:
-    """Whether the JSON value at a path, ``raw`` as text, is neither null nor a string, nor of the type ``but``."""
+def _is_other(path: Path, text: Column, raw: Column, types: Mapping[str, str] = OTHER_TYPES) -> Column:
+    """Whether the JSON value at a path, ``raw`` as text, is of one of the types: by how such a text begins."""
     answer = F.lit(False)
-    for begins, kind in OTHER_TYPES.items():
-        is_one = F.lit(False) if kind == but else _typed(path, text, kind).isNotNull()
-        answer = F.when(raw.rlike(begins), is_one).otherwise(answer)
+    for begins, kind in types.items():
+        answer = F.when(raw.rlike(begins), _typed(path, text, kind).isNotNull()).otherwise(answer)
     return answer
 
 

@@ -236,3 +236,12 @@ def test_two_writers_never_commit_one_number_twice(lake: Lake, engine: str) -> N
     assert sorted(n % 100 for n in words(lake)) == list(range(5))
     commits = [json.loads(line) for path in Path(lake.path(NAME), "_delta_log").glob("*.json") for line in path.read_text().splitlines()]
     assert sorted(c["txn"]["version"] for c in commits if "txn" in c) == [1, 2, 3, 4, 5]
+
+
+def test_a_process_that_read_the_lake_ends_without_a_crash(lake: Lake) -> None:
+    for turn in range(20):
+        lake.append_arrow(NAME, arrow(row(turn)))
+    read = ("import sys; from jobs.lake import Lake; from tests.integration.test_lake import NAME, THING; "
+            "Lake(sys.argv[1], {NAME: THING}).arrow(NAME)")
+    ended = [subprocess.run([sys.executable, "-c", read, lake.root], capture_output=True, text=True, timeout=60) for _ in range(5)]
+    assert [(e.returncode, e.stderr) for e in ended] == [(0, "")] * 5
