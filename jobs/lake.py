@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
 from jobs.schema import arrow_schema, ddl
-from jobs.storage import storage_options
+from jobs.storage import arrow_files, storage_options
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -97,13 +97,13 @@ class Lake:
               filters: pc.Expression | None = None) -> pa.Table:
         """The table as Arrow, at a version when one is named: for ledger, vault and released products.
 
-        Arrow's own threads may outlive the read with a file of delta-rs in hand, and then abort the process at its end
-        (apache/arrow 39862), so they are left out.
+        Arrow opens the files itself: one of its threads may outlive the read with a Python file of delta-rs in hand, and
+        then abort the process at its end (apache/arrow 39862).
         """
         table = self.ensure(name)
         if version is not None:
             table.load_as_version(version)
-        return table.to_pyarrow_dataset().to_table(columns=columns, filter=filters, use_threads=False)
+        return table.to_pyarrow_dataset(filesystem=arrow_files(self.path(name))).to_table(columns=columns, filter=filters)
 
     def append_arrow(self, name: str, rows: Rows, note: dict[str, Any] | None = None,
                      once: tuple[str, int] | None = None) -> None:
@@ -247,7 +247,9 @@ def _lost_race(error: Exception) -> bool:
     if isinstance(error, CommitFailedError):
         return True
     text = f"{type(error).__name__} {error}".lower()
-    return any(word in text for word in ("concurrent", "conflict", "commit failed", "failed to commit", "transaction failed"))
+    # The last: Sail listed the log while another writer added to it.
+    return any(word in text for word in ("concurrent", "conflict", "commit failed", "failed to commit", "transaction failed",
+                                         "missing commit file"))
 
 
 def _refuse_columns(name: str, given: list[str], declared: list[str]) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 
 def storage_options(root: str) -> dict[str, str] | None:
@@ -32,3 +36,17 @@ def storage_options(root: str) -> dict[str, str] | None:
             options["AWS_ALLOW_HTTP"] = "true"
     os.environ.update(options)
     return options
+
+
+def arrow_files(folder: str) -> FileSystem:
+    """Arrow's own file system, rooted at a folder or s3:// address."""
+    from pyarrow import fs
+
+    options = storage_options(folder)
+    if options is None:
+        return fs.SubTreeFileSystem(folder, fs.LocalFileSystem())
+    endpoint = options.get("AWS_ENDPOINT_URL", "")
+    store = fs.S3FileSystem(access_key=options.get("AWS_ACCESS_KEY_ID"), secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
+                            session_token=options.get("AWS_SESSION_TOKEN"), region=options["AWS_REGION"],
+                            endpoint_override=endpoint or None)
+    return fs.SubTreeFileSystem(folder.removeprefix("s3://"), store)
