@@ -28,13 +28,16 @@ class Term(str, Enum):
 
 
 class Purpose(Term):
-    """The six kinds of initiative; every product and every consent statement names one or more."""
+    """The six kinds of initiative; every product and every consent statement names one or more.
+
+    DPV's EducationalTraining (of staff) and SupportEntityDecisionMaking are measures of an organisation, no purposes.
+    """
 
     BRAND_COMMUNICATION = "brand_communication", "Marketing"
-    PATIENT_EDUCATION = "patient_education", "EducationalTraining"
+    PATIENT_EDUCATION = "patient_education", None
     ADHERENCE_MONITORING = "adherence_monitoring", None
     RESEARCH = "research", "ScientificResearch"
-    DECISION_SUPPORT = "decision_support", "SupportEntityDecisionMaking"
+    DECISION_SUPPORT = "decision_support", None
     PERSONALISED_SERVICES = "personalised_services", "ServicePersonalisation"
 
 
@@ -97,9 +100,9 @@ class Channel(Term):
 class ConsentDecision(Term):
     """What a consent statement says; ``asked`` means no answer yet, which permits nothing."""
 
-    PERMIT = "permit", None
-    DENY = "deny", None
-    ASKED = "asked", None
+    PERMIT = "permit", "ConsentGiven"
+    DENY = "deny", "ConsentRefused"
+    ASKED = "asked", "ConsentRequested"
 
 
 class Outcome(Term):
@@ -134,12 +137,12 @@ class RejectReason(Term):
 class PermitReason(Term):
     """Why a person's rows go on to a use, or are withheld."""
 
-    PERMITTED = "permitted", None
-    LEGITIMATE_INTEREST = "legitimate_interest", None
-    LEGAL_OBLIGATION = "legal_obligation", None
-    DENIED = "denied", None
-    EXPIRED = "expired", None
-    NOTHING_KNOWN = "nothing_known", None
+    PERMITTED = "permitted", "ConsentGiven"
+    LEGITIMATE_INTEREST = "legitimate_interest", "LegitimateInterest"
+    LEGAL_OBLIGATION = "legal_obligation", "LegalObligation"
+    DENIED = "denied", "ConsentRefused"
+    EXPIRED = "expired", "ConsentExpired"
+    NOTHING_KNOWN = "nothing_known", "ConsentUnknown"
     NO_IDENTITY = "no_identity", None
 
 

@@ -1,0 +1,110 @@
+"""One run of every stage over a small lake, from an export on loopback to a delivered extract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from contracts.load import catalog
+from jobs.ledger import lineage
+from jobs.run.conform import conform
+from jobs.run.extract import deliver, prepare, record
+from jobs.run.land import land
+from jobs.run.people import resolve
+from jobs.run.product import build
+from jobs.run.release import release
+from jobs.run.screen import screen
+from jobs.settings import Settings
+from tests import small_lake
+from tests.external.bulk_server import exporting
+from tests.integration.airflow_stand_in import Run, serving
+
+SOURCE, RECIPIENT, GROUP = "device_cloud", "glycemia_institute", "engagement"
+RUN = ("extract_glycemia_institute", "manual__1")
+PATIENT = {"resourceType": "Patient", "id": "p1", "name": [{"given": ["Ada"], "family": "Adams"}]}
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The runs in their order as ``stage.subject``, the last of them one that failed, and what they left."""
+
+    settings: Settings
+    runs: list[str]
+    events: list[Event]
+    audit: list[dict[str, Any]]
+
+
+def flow(home: Path, engine: str) -> Flow:
+    """Run every stage once, and then land once more from a source that is gone."""
+    settings = small_lake.settings(home, engine)
+    small_lake.fill(settings)
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        runs = [*_sources(settings, patch), *_products(settings), *_partner(settings, patch, stack)]
+        patch.setenv("CONCORD_CONNECTION_CONCORD_DEVICE_CLOUD", "{}")
+        with pytest.raises(Exception, match="CONCORD_CONNECTION"):
+            land(settings, SOURCE)
+    audit = small_lake.Lake(settings.lake_root, catalog().tables).arrow("ledger.audit").to_pylist()
+    return Flow(settings, [*runs, f"land.{SOURCE}"], lineage.events(settings), audit)
+
+
+def _sources(settings: Settings, patch: pytest.MonkeyPatch) -> Iterator[str]:
+    with exporting(settings.home, {"Patient": [json.dumps(PATIENT).encode()]}) as (_, odd):
+        _connect(patch, "DEVICE_CLOUD", odd.base_url, odd.ca)
+        land(settings, SOURCE)
+        yield f"land.{SOURCE}"
+    conform(settings, SOURCE)
+    yield f"conform.{SOURCE}"
+    screen(settings, SOURCE)
+    yield f"screen.{SOURCE}"
+    resolve(settings)
+    yield "resolve.people"
+
+
+def _products(settings: Settings) -> Iterator[str]:
+    for product in catalog().products:
+        build(settings, product)
+        yield f"build.{product}"
+    release(settings, GROUP)
+    yield f"release.{GROUP}"
+
+
+def _partner(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) -> Iterator[str]:
+    airflow = Run()
+    _connect(patch, "AIRFLOW", stack.enter_context(serving(airflow)))
+    _connect(patch, "GLYCEMIA_INSTITUTE", stack.enter_context(_bucket()))
+    facts = prepare(settings, RECIPIENT, RUN).facts
+    airflow.body = f"Extract {facts['extract_id']}, manifest_sha256 {facts['manifest_sha256']}"
+    yield f"extract.prepare.{RECIPIENT}"
+    record(settings, facts["extract_id"], RUN)
+    yield f"extract.record.{facts['extract_id']}"
+    deliver(settings, facts["extract_id"])
+    yield f"extract.deliver.{facts['extract_id']}"
+
+
+def _connect(patch: pytest.MonkeyPatch, name: str, base_url: str, ca: str | None = None) -> None:
+    access = {"base_url": base_url, "login": "a", "password": "b", "ca_file": ca}
+    patch.setenv(f"CONCORD_CONNECTION_CONCORD_{name}", json.dumps(access))
+
+
+@contextmanager
+def _bucket() -> Iterator[str]:
+    """The recipient's bucket in an object store of our own."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    address = "http://{}:{}".format(*server.get_host_and_port())
+    boto3.client("s3", endpoint_url=address, aws_access_key_id="a", aws_secret_access_key="b", region_name="eu-central-1") \
+        .create_bucket(Bucket="glycemia-institute", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    try:
+        yield address
+    finally:
+        server.stop()

@@ -1,0 +1,132 @@
+"""The official examples of FHIR R4 in fhir/r4_examples as payloads: odd but legal, none crashes, none is dropped.
+
+One of them is also landed in every other legal form of its time and with every status, which no example shows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from contracts.load import catalog
+from contracts.vocabulary import Purpose
+from jobs.run.conform import conform
+from jobs.settings import Settings
+from tests.external.fhir import Reading, Refusal, Resource, examples, read_observation, row
+from tests.external.published import needs, read_json
+from tests.landing import Raw, account, apart, core, land
+
+SOURCE = "device_cloud"
+ONE = "Observation-f001"
+TIMES: dict[str, Resource] = {
+    "no time": {}, "a year": {"effectiveDateTime": "2013"}, "a month": {"effectiveDateTime": "2013-04"},
+    "a day": {"effectiveDateTime": "2013-04-02"}, "milliseconds": {"effectiveDateTime": "2013-04-02T09:30:10.123-05:00"},
+    "an instant": {"effectiveInstant": "2013-04-02T09:30:10.5Z"}, "a period that began": {"effectivePeriod": {"start": "2013-04"}},
+    "a period that ended": {"effectivePeriod": {"end": "2013-04-02T09:30:10+01:00"}},
+    "a timing": {"effectiveTiming": {"event": ["2013-04-02T09:30:10+01:00", "2013-04-03T09:30:10+01:00"]}},
+    "a timing by the day": {"effectiveTiming": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}}},
+}
+STATUSES = ("registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown")
+EXTRAS: dict[str, Resource] = {
+    "a group": {"subject": {"reference": "Group/herd1"}}, "nobody": {"subject": {}},
+    "an address": {"subject": {"reference": "https://example.org/fhir/Patient/f001"}},
+    "a UUID": {"subject": {"reference": "urn:uuid:7f0b1c3e-1f0a-4c3e-9d63-0d5c1ac0a001"}},
+    "components": {"component": [{"code": {"text": "x"}, "valueString": "y"}]},
+    "a reason besides": {"dataAbsentReason": {"text": "not known"}}, "a comparator": {"valueQuantity": {
+        "value": 0.1, "comparator": "<", "unit": "mmol/l", "system": "http://unitsofmeasure.org", "code": "mmol/L"}},
+    "no value": {"valueQuantity": {"comparator": "<", "system": "http://unitsofmeasure.org", "code": "mmol/L"}},
+    "no code of the unit": {"valueQuantity": {"value": 6.3, "unit": "mmol/l", "system": "http://unitsofmeasure.org"}},
+    "no system of the unit": {"valueQuantity": {"value": 6.3, "unit": "mmol/l", "code": "mmol/L"}},
+    "an integer": {"valueQuantity": None, "valueInteger": 6},
+}
+pytestmark = needs("fhir/r4_examples")
+
+
+@dataclass(frozen=True)
+class Done:
+    """The examples as they were landed, by record id, and what became of them."""
+
+    resources: dict[str, Resource]
+    rows: dict[str, dict[str, dict[str, Any]]]
+    refusals: dict[str, Refusal]
+    counted: dict[tuple[str, str], int]
+
+    def of(self, kind: str) -> dict[str, Resource]:
+        """The resources of a type."""
+        return {name: resource for name, resource in self.resources.items() if resource["resourceType"] == kind}
+
+
+def variants() -> Iterator[Resource]:
+    """One example in other forms, each with an id of its own."""
+    one = next(read_json(path) for path in examples("Observation") if path.stem == ONE)
+    timeless = {key: value for key, value in one.items() if not key.startswith("effective")}
+    changed = [(name, timeless | changes) for name, changes in TIMES.items()]
+    changed += [(status, one | {"status": status}) for status in STATUSES] + [(n, one | changes) for n, changes in EXTRAS.items()]
+    for name, resource in changed:
+        yield {key: value for key, value in resource.items() if value is not None} | {"id": name.replace(" ", "-")}
+
+
+@pytest.fixture(scope="module")
+def done(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Done:
+    settings = Settings(home=tmp_path_factory.mktemp("examples"), lake="", engine=engine, actor="test")
+    contents = [path.read_bytes() for stream in catalog().sources[SOURCE].streams for path in examples(stream.name)]
+    contents += [json.dumps(resource).encode() for resource in variants()]
+    resources = {f"{r['resourceType']}/{r['id']}": r for r in map(json.loads, contents)}
+    names = list(resources)
+    batch = land(settings, SOURCE, [Raw(name, content, name.split("/")[0]) for name, content in zip(names, contents, strict=True)])
+    conform(settings, SOURCE)
+    rows = {table: {r["record_id"]: r for r in core(settings, SOURCE, table)} for table in catalog().sources[SOURCE].tables}
+    refusals = {names[p]: Refusal(reason, str(field)) for (_, p), (reason, field) in apart(settings, SOURCE).items()}
+    return Done(resources, rows, refusals, account(settings, batch))
+
+
+def test_every_example_has_exactly_one_outcome(done: Done) -> None:
+    assert len(done.of("Observation")) == 64 + len(TIMES) + len(STATUSES) + len(EXTRAS)
+    accepted = [name for rows in done.rows.values() for name in rows]
+    assert sorted([*accepted, *done.refusals]) == sorted(done.resources)
+    assert sum(done.counted.values()) == len(done.resources)
+    assert {outcome for outcome, _ in done.counted} == {"accepted", "rejected"}
+
+
+def test_observations_are_read_as_they_say(done: Done) -> None:
+    """With a LOINC code, a value and a UCUM unit it is accepted, whatever its time, subject, status and components."""
+    expected = {name: read_observation(resource) for name, resource in done.of("Observation").items()}
+    rows = {name: row(found) for name, found in done.rows["core.observation"].items()}
+    assert rows == {name: wanted for name, wanted in expected.items() if isinstance(wanted, Reading)}
+    refusals = {name: why for name, why in done.refusals.items() if name in expected}
+    assert refusals == {name: wanted for name, wanted in expected.items() if isinstance(wanted, Refusal)}
+    assert {refusal.reason for refusal in refusals.values()} == {"missing", "wrong_unit"}
+
+
+def test_every_patient_and_device_is_known(done: Done) -> None:
+    identities = done.rows["core.identity"]
+    assert identities.keys() == done.of("Patient").keys() | done.of("Device").keys()
+    for name, resource in done.of("Patient").items():
+        held = identities[name]
+        said = (resource["id"], resource.get("birthDate"), resource.get("gender"))
+        assert (held["source_person_id"], held["birth_on"] and str(held["birth_on"]), held["sex_code"]) == said
+
+
+def test_a_consent_that_is_not_plainly_about_one_purpose_is_set_apart(done: Done) -> None:
+    consents = done.of("Consent")
+    assert len(consents) == 12
+    refusals = {name: refusal_of_consent(resource) for name, resource in consents.items()}
+    assert {name: done.refusals.get(name) for name in consents} == refusals
+    assert done.rows["core.consent"].keys() == {name for name, refusal in refusals.items() if refusal is None}
+
+
+def refusal_of_consent(resource: Resource) -> Refusal | None:
+    """Why a Consent is not read as a statement about one purpose: nested provisions, several purposes, none, or unknown."""
+    provision = resource.get("provision", {})
+    purposes = [purpose.get("code") for purpose in provision.get("purpose", [])]
+    if provision.get("provision"):
+        return Refusal("check_failed", "payload.provision.provision[0]")
+    if len(purposes) > 1:
+        return Refusal("check_failed", "payload.provision.purpose[1]")
+    if not purposes:
+        return Refusal("missing", "purpose_code")
+    return None if purposes[0] in {str(purpose) for purpose in Purpose} else Refusal("unknown_code", "purpose_code")
