@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from contracts.model import Table
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Rows = Any  # pa.Table or pa.RecordBatchReader; pyarrow has no types
+# An engine reads row groups side by side, one core each.
+WRITER = WriterProperties(compression="SNAPPY", max_row_group_size=64 * 1024)
 TRIES = 6
 NOTE = "concord"
 
@@ -120,7 +122,7 @@ class Lake:
             table = self.ensure(name)
             if once and (table.transaction_version(once[0]) or 0) >= once[1]:
                 raise IntegrityError(f"{name}: number {once[1]} of {once[0]} was written by another run; nothing was written now")
-            write_deltalake(table, checked, mode="append", commit_properties=_properties(note, once))
+            write_deltalake(table, checked, mode="append", commit_properties=_properties(note, once), writer_properties=WRITER)
 
         if isinstance(rows, pa.Table):
             self._retry(write)

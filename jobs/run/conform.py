@@ -81,14 +81,15 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
 @contextmanager
 def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame, streams: list[Stream],
             checks: bool) -> Iterator[dict[str, DataFrame]]:
-    """The decided records of each stream, written aside once so that what is checked is what is written."""
+    """The decided records of each stream, parsed and written aside once so that what is checked is what is written."""
     with workspace(shell.settings.lake_root, batch["batch_id"], shell.lake.spark) as work:
         decided = {}
         for stream in streams:
             records = stage.typed(raw, source, stream, shell.catalog.tables, checks)
             parsed = work.keep(f"{stream.name}_typed", records)
             known = _known(shell, source, batch, stream)
-            decided[stream.name] = work.keep(stream.name, stage.outcomes(parsed, known))
+            contests = work.keep(f"{stream.name}_contests", stage.contested(parsed, known))
+            decided[stream.name] = stage.outcomes(parsed, contests)
         yield decided
 
 

@@ -12,7 +12,7 @@ from contracts.model import Column as ColumnContract
 from contracts.model import Feed, Source, Stream, Table
 from contracts.vocabulary import Outcome, RejectReason
 from jobs.schema import ddl
-from jobs.stages.mapping import Cell, compile_call
+from jobs.stages.mapping import Cell, Json, compile_call
 
 ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "version_at", "is_gone")
 CHECK_REASONS = {"exists": RejectReason.MISSING, "one_of": RejectReason.UNKNOWN_CODE}
@@ -28,10 +28,12 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
     """
     feeds = [f for f in source.feeds if f.stream == stream.name]
     base = _envelope(raw, stream)
-    cells = {feed.name: {m.column: compile_call(m.expression, F.col("text")) for m in feed.mappings} for feed in feeds}
-    parsed = base.select("*", *[_fits(feed).alias(f"fits_{feed.name}") for feed in feeds],
-                         *[column for feed in feeds for column in _cell_columns(feed, cells[feed.name])])
+    payload, places = _places(feeds)
+    cells = {feed.name: {m.column: compile_call(m.expression, payload) for m in feed.mappings} for feed in feeds}
     fits = {feed.name: F.col(f"fits_{feed.name}") for feed in feeds}
+    parsed = base.select("*", *places).select(
+        "*", *[_fits(feed, payload).alias(f"fits_{feed.name}") for feed in feeds],
+        *[column for feed in feeds for column in _cell_columns(feed, cells[feed.name], payload)])
     problems = [F.when(fits[feed.name], _feed_problem(feed, tables[feed.table], checks)) for feed in feeds]
     strange = F.when(~reduce(Column.__or__, fits.values()), _reason(RejectReason.UNEXPECTED_TYPE, None))
     problem = F.coalesce(*_record_problems(), *problems, strange)
@@ -46,32 +48,42 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
           .alias(f"row_{f.name}") for f in feeds])
 
 
-def outcomes(records: DataFrame, known: DataFrame) -> DataFrame:
-    """The records with their outcome: accepted, superseded, duplicate, deletion or rejected.
+def contested(records: DataFrame, known: DataFrame) -> DataFrame:
+    """The outcomes (position, outcome) of records that occur more than once in the batch or that core knows already.
 
     ``records`` are those of ``typed``; ``known`` (record_id, version_at, payload_sha256, is_gone) is what core holds of
-    these records from other batches, and which of them were deleted. The latest version of a record wins, by version_at
+    records from other batches, and which of them were deleted. The latest version of a record wins, by version_at
     and then by batch and position; a deletion is a version like any other, so that an older edit does not bring back
     what is gone.
     """
+    well = records.where(F.col("reason_code").isNull()).select(
+        "record_id", "position", "payload_sha256", "is_gone", "version_at", "received_at")
+    met = known.join(well.select("record_id").distinct(), "record_id", "left_semi")
+    often = well.groupBy("record_id").agg(F.count("*").alias("times")).where("times > 1").select("record_id")
+    few = well.join(often.unionByName(met.select("record_id")).distinct(), "record_id", "left_semi")
     order = F.struct(F.coalesce(F.col("version_at"), F.col("received_at")).alias("at"), F.col("position"))
-    well = records.where(F.col("reason_code").isNull())
-    best = well.groupBy("record_id").agg(F.max(order).alias("best"))
-    firsts = well.groupBy("record_id", "payload_sha256", "is_gone").agg(F.max("position").alias("copy"))
-    held = known.groupBy("record_id").agg(
-        F.max(F.struct("version_at", "payload_sha256", "is_gone")).alias("held"))
-    joined = (records.join(best, "record_id", "left").join(firsts, ["record_id", "payload_sha256", "is_gone"], "left")
+    best = few.groupBy("record_id").agg(F.max(order).alias("best"))
+    copies = few.groupBy("record_id", "payload_sha256", "is_gone").agg(F.max("position").alias("copy"))
+    held = met.groupBy("record_id").agg(F.max(F.struct("version_at", "payload_sha256", "is_gone")).alias("held"))
+    joined = (few.join(best, "record_id").join(copies, ["record_id", "payload_sha256", "is_gone"])
               .join(held, "record_id", "left"))
     same = (F.col("held.payload_sha256") == F.col("payload_sha256")) & (F.col("held.is_gone") == F.col("is_gone"))
-    newest = F.col("best.position") == F.col("position")
-    outcome = (F.when(F.col("reason_code").isNotNull(), F.lit(str(Outcome.REJECTED)))
-               .when(F.col("copy") != F.col("position"), F.lit(str(Outcome.DUPLICATE)))
-               .when(~newest, F.lit(str(Outcome.SUPERSEDED)))
+    outcome = (F.when(F.col("copy") != F.col("position"), F.lit(str(Outcome.DUPLICATE)))
+               .when(F.col("best.position") != F.col("position"), F.lit(str(Outcome.SUPERSEDED)))
                .when(same, F.lit(str(Outcome.DUPLICATE)))
                .when(F.col("held.version_at") > F.col("version_at"), F.lit(str(Outcome.SUPERSEDED)))
                .when(F.col("is_gone"), F.lit(str(Outcome.DELETION)))
                .otherwise(F.lit(str(Outcome.ACCEPTED))))
-    return joined.withColumn("outcome", outcome).drop("best", "copy", "held")
+    return joined.select("position", outcome.alias("contest"))
+
+
+def outcomes(records: DataFrame, contests: DataFrame) -> DataFrame:
+    """The records with their outcome: rejected, what ``contested`` says, or else a deletion or accepted."""
+    outcome = (F.when(F.col("reason_code").isNotNull(), F.lit(str(Outcome.REJECTED)))
+               .when(F.col("contest").isNotNull(), F.col("contest"))
+               .when(F.col("is_gone"), F.lit(str(Outcome.DELETION)))
+               .otherwise(F.lit(str(Outcome.ACCEPTED))))
+    return records.join(contests, "position", "left").withColumn("outcome", outcome).drop("contest")
 
 
 def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
@@ -111,8 +123,8 @@ def _envelope(raw: DataFrame, stream: Stream) -> DataFrame:
     """The envelopes of a stream with their JSON text, version_at, its problem, and whether the record is gone."""
     text = F.when(F.is_valid_utf8(F.col("payload")), F.col("payload").cast("string"))
     base = raw.where(F.col("stream") == stream.name).withColumn("text", text)
-    version = compile_call(stream.version, F.col("text")) if stream.version else _nothing("timestamp")
-    gone = compile_call(stream.deleted, F.col("text")).value if stream.deleted else F.lit(False)
+    version = compile_call(stream.version, Json(F.col("text"))) if stream.version else _nothing("timestamp")
+    gone = compile_call(stream.deleted, Json(F.col("text"))).value if stream.deleted else F.lit(False)
     at = F.coalesce(version.value, F.when(F.col("is_deleted"), F.col("received_at")))
     return base.select("batch_id", "position", "stream", "record_id", F.col("sha256").alias("payload_sha256"),
                        "received_at", "text", at.alias("version_at"), version.problem.alias("version_problem"),
@@ -129,13 +141,21 @@ def _record_problems() -> list[Column]:
             F.when(F.col("version_problem").isNotNull(), _problem(F.col("version_problem"), "version_at"))]
 
 
-def _fits(feed: Feed) -> Column:
-    return F.coalesce(compile_call(feed.when, F.col("text")).value, F.lit(False)) if feed.when else F.lit(True)
+def _places(feeds: list[Feed]) -> tuple[Json, list[Column]]:
+    """The payload with every path its feeds read, and the columns that hold these: no path is read twice."""
+    calls = [call for feed in feeds for call in (feed.when, *feed.checks, *[m.expression for m in feed.mappings]) if call]
+    names = {path: f"at_{n}" for n, path in enumerate(dict.fromkeys(p for call in calls for p in call.paths()))}
+    text = Json(F.col("text"))
+    return Json(text.text, {p: F.col(name) for p, name in names.items()}), [text.at(p).alias(n) for p, n in names.items()]
 
 
-def _cell_columns(feed: Feed, cells: dict[str, Cell]) -> list[Column]:
+def _fits(feed: Feed, payload: Json) -> Column:
+    return F.coalesce(compile_call(feed.when, payload).value, F.lit(False)) if feed.when else F.lit(True)
+
+
+def _cell_columns(feed: Feed, cells: dict[str, Cell], payload: Json) -> list[Column]:
     """Value and problem of every mapping, and of every check, each a column of its own."""
-    checks = [compile_call(call, F.col("text")) for call in feed.checks]
+    checks = [compile_call(call, payload) for call in feed.checks]
     return [*[cell.value.alias(_value(feed, name)) for name, cell in cells.items()],
             *[cell.problem.alias(_trouble(feed, name)) for name, cell in cells.items()],
             *[cell.value.alias(f"check_{feed.name}_{i}") for i, cell in enumerate(checks)]]

@@ -7,7 +7,7 @@ parsed from its parent with ``from_json``, which gives null for any other type, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -39,48 +39,64 @@ class Cell:
     problem: Column
 
 
-def compile_call(call: Call, text: Column) -> Cell:
-    """The engine columns of an expression over the JSON text of the payload.
+@dataclass(frozen=True)
+class Json:
+    """JSON text, and the columns that hold what lies at some of its paths already."""
+
+    text: Column
+    found: Mapping[Path, Column] = field(default_factory=dict)
+
+    def at(self, path: Path) -> Column:
+        """The text of the value at a path; null where it is missing or null."""
+        if path in self.found:
+            return self.found[path]
+        found = F.get_json_object(self.text, path.json_path)
+        if not path.steps or not isinstance(path.steps[-1], int):
+            return found
+        # Apache Spark gives a null element of an array as the text null.
+        return F.when((found != "null") | self.typed(path, "string").isNotNull(), found)
+
+    def typed(self, path: Path, kind: str) -> Column:
+        """The value at a path as a type of the engine; null where the JSON value is of another type."""
+        leaf, parent = path.steps[-1], self.at(Path(path.steps[:-1])) if path.steps[1:] else self.text
+        if isinstance(leaf, int):
+            return F.get(F.from_json(parent, f"array<{kind}>"), F.lit(leaf))
+        return F.from_json(parent, f"`{leaf}` {kind}")[leaf]
+
+
+def compile_call(call: Call, payload: Json) -> Cell:
+    """The engine columns of an expression over the payload.
 
     Raises NotImplementedError for a function of the fixed list that has no translation (a test holds that none is).
     """
     match call.function:
         case "first":
-            return _first([_argument(a, text) for a in call.arguments])
+            return _first([_argument(a, payload) for a in call.arguments])
         case "choose":
-            condition, yes, no = (_argument(a, text) for a in call.arguments)
+            condition, yes, no = (_argument(a, payload) for a in call.arguments)
             return Cell(F.when(condition.value, yes.value).otherwise(no.value),
                         F.when(condition.value, yes.problem).otherwise(no.problem))
         case "const":
             return Cell(F.lit(call.arguments[0]), _fine())
         case "equals" | "exists" | "missing" | "all_of" | "any_of" | "one_of":
-            return _condition(call, text)
+            return _condition(call, payload)
         case "coding" | "item" | "ucum" | "reference" | "prefixed" | "code" | "email" | "phone" | "country":
-            return _structured(call, text)
+            return _structured(call, payload)
         case _:
-            return _scalar(call.function, _argument_path(call, 0), text)
+            return _scalar(call.function, _argument_path(call, 0), payload)
 
 
-def json_at(text: Column, path: Path) -> Column:
-    """The text of the JSON value at a path; null where it is missing or null."""
-    found = F.get_json_object(text, path.json_path)
-    if not path.steps or not isinstance(path.steps[-1], int):
-        return found
-    # Apache Spark gives a null element of an array as the text null.
-    return F.when((found != "null") | _typed(path, text, "string").isNotNull(), found)
-
-
-def _scalar(function: str, path: Path, text: Column) -> Cell:
-    raw = json_at(text, path)
+def _scalar(function: str, path: Path, payload: Json) -> Cell:
+    raw = payload.at(path)
     match function:
         case "text":
-            return Cell(raw, _when(_is_other(path, text, raw), RejectReason.WRONG_TYPE))
+            return Cell(raw, _when(_is_other(path, payload, raw), RejectReason.WRONG_TYPE))
         case "identifier":
-            return Cell(raw, _when(_is_other(path, text, raw, NO_IDENTIFIERS) | (raw == ""), RejectReason.WRONG_TYPE))
+            return Cell(raw, _when(_is_other(path, payload, raw, NO_IDENTIFIERS) | (raw == ""), RejectReason.WRONG_TYPE))
         case "plain_text":
-            return Cell(_plain(raw), _when(_is_other(path, text, raw), RejectReason.WRONG_TYPE))
+            return Cell(_plain(raw), _when(_is_other(path, payload, raw), RejectReason.WRONG_TYPE))
         case "number" | "boolean":
-            typed = _finite(_typed(path, text, "double")) if function == "number" else _typed(path, text, "boolean")
+            typed = _finite(payload.typed(path, "double")) if function == "number" else payload.typed(path, "boolean")
             return Cell(typed, _when(raw.isNotNull() & typed.isNull(), RejectReason.WRONG_TYPE))
         case "date":
             value = F.when(raw.rlike(FULL_DATE), raw.try_cast("date"))
@@ -89,14 +105,14 @@ def _scalar(function: str, path: Path, text: Column) -> Cell:
             value = _timestamp(raw)
             return Cell(value, _when(raw.isNotNull() & value.isNull(), RejectReason.BAD_FORMAT))
         case "partial_timestamp":
-            number = F.when(raw.rlike(r"^\d{4}$"), _is_other(path, text, raw)).otherwise(F.lit(False))
+            number = F.when(raw.rlike(r"^\d{4}$"), _is_other(path, payload, raw)).otherwise(F.lit(False))
             value = F.when(~number, _partial_timestamp(raw))
             return Cell(value, _when(raw.isNotNull() & value.isNull(), RejectReason.BAD_FORMAT))
     raise NotImplementedError(f"expression function {function!r} has no translation")
 
 
-def _structured(call: Call, text: Column) -> Cell:
-    first = _argument(call.arguments[0], text)
+def _structured(call: Call, payload: Json) -> Cell:
+    first = _argument(call.arguments[0], payload)
     match call.function:
         case "coding":
             return _item(first.value, "system", str(call.arguments[1]), "code")
@@ -105,7 +121,7 @@ def _structured(call: Call, text: Column) -> Cell:
             return _item(first.value, key, value, field)
         case "ucum":
             path = _argument_path(call, 0)
-            system, code = (json_at(text, Path((*path.steps, s))) for s in ("system", "code"))
+            system, code = (payload.at(Path((*path.steps, s))) for s in ("system", "code"))
             is_ucum = F.coalesce(system == "http://unitsofmeasure.org", F.lit(False))
             return Cell(F.when(is_ucum, code), _when(first.value.isNotNull() & ~is_ucum, RejectReason.WRONG_UNIT))
         case "reference":
@@ -123,17 +139,17 @@ def _structured(call: Call, text: Column) -> Cell:
             trimmed = F.upper(F.trim(first.value))
             return Cell(F.when(trimmed.rlike("^[A-Z]{2}$"), trimmed), _fine())
         case _:
-            return Cell(_phone(first.value, F.upper(F.trim(_argument(call.arguments[1], text).value))), _fine())
+            return Cell(_phone(first.value, F.upper(F.trim(_argument(call.arguments[1], payload).value))), _fine())
 
 
-def _condition(call: Call, text: Column) -> Cell:
+def _condition(call: Call, payload: Json) -> Cell:
     if call.function in ("all_of", "any_of"):
-        parts = [_argument(a, text).value for a in call.arguments]
+        parts = [_argument(a, payload).value for a in call.arguments]
         whole = parts[0]
         for part in parts[1:]:
             whole = (whole & part) if call.function == "all_of" else (whole | part)
         return Cell(whole, _fine())
-    value = json_at(text, _argument_path(call, 0))
+    value = payload.at(_argument_path(call, 0))
     is_one = F.coalesce(value.isin([str(a) for a in call.arguments[1:]]), F.lit(False)) if call.arguments[1:] else None
     match call.function:
         case "exists":
@@ -199,30 +215,23 @@ def _plain(html: Column) -> Column:
     return F.trim(text)
 
 
-def _typed(path: Path, text: Column, kind: str) -> Column:
-    leaf, parent = path.steps[-1], json_at(text, Path(path.steps[:-1]))
-    if isinstance(leaf, int):
-        return F.get(F.from_json(parent, f"array<{kind}>"), F.lit(leaf))
-    return F.from_json(parent, f"`{leaf}` {kind}")[leaf]
-
-
 def _finite(number: Column) -> Column:
     return F.when((number > float("-inf")) & (number < float("inf")), number)
 
 
-def _is_other(path: Path, text: Column, raw: Column, types: Mapping[str, str] = OTHER_TYPES) -> Column:
+def _is_other(path: Path, payload: Json, raw: Column, types: Mapping[str, str] = OTHER_TYPES) -> Column:
     """Whether the JSON value at a path, ``raw`` as text, is of one of the types: by how such a text begins."""
     answer = F.lit(False)
     for begins, kind in types.items():
-        answer = F.when(raw.rlike(begins), _typed(path, text, kind).isNotNull()).otherwise(answer)
+        answer = F.when(raw.rlike(begins), payload.typed(path, kind).isNotNull()).otherwise(answer)
     return answer
 
 
-def _argument(argument: Node, text: Column) -> Cell:
+def _argument(argument: Node, payload: Json) -> Cell:
     if isinstance(argument, Call):
-        return compile_call(argument, text)
+        return compile_call(argument, payload)
     if isinstance(argument, Path):
-        return Cell(json_at(text, argument), _fine())
+        return Cell(payload.at(argument), _fine())
     return Cell(F.lit(argument), _fine())
 
 

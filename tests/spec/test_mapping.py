@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from contracts.expressions import FUNCTIONS, parse
-from jobs.stages.mapping import compile_call
+from jobs.stages.mapping import Json, compile_call
 
 TYPE, FORMAT, UNIT, CODE = "wrong_type", "bad_format", "wrong_unit", "unknown_code"
 Case = tuple[str, str, str | None, str | None]
@@ -152,7 +152,7 @@ TABLES = {"texts": TEXTS, "numbers": NUMBERS, "times": TIMES, "addresses": ADDRE
 def test_value_and_reason(frame: Any, name: str) -> None:
     cases = TABLES[name]
     expressions = list(dict.fromkeys(case[0] for case in cases))
-    cells = [compile_call(parse(expression), F.col("payload")) for expression in expressions]
+    cells = [compile_call(parse(expression), Json(F.col("payload"))) for expression in expressions]
     made = frame("number int, payload string", [(n, case[1]) for n, case in enumerate(cases)]).select(
         "number", *[cell.value.cast("string").alias(f"value_{i}") for i, cell in enumerate(cells)],
         *[cell.problem.alias(f"problem_{i}") for i, cell in enumerate(cells)])

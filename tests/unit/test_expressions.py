@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import Column
 
 from contracts.expressions import FUNCTIONS, Call, ExpressionError, Path, parse, parse_path
-from jobs.stages.mapping import compile_call
+from jobs.stages.mapping import Json, compile_call
 
 GOOD = {
     "text": "text(payload.a.b)", "identifier": "identifier(payload.id)", "plain_text": "plain_text(payload.a)",
@@ -50,7 +50,7 @@ def test_every_function_has_examples_a_description_and_a_translation(spark: obje
     for name, example in GOOD.items():
         call = parse(example)
         assert call.function == name
-        assert isinstance(compile_call(call, F.col("text")).value, Column), name
+        assert isinstance(compile_call(call, Json(F.col("text"))).value, Column), name
         assert FUNCTIONS[name][2]
 
 
@@ -71,7 +71,7 @@ def test_a_function_without_a_translation_is_an_error(spark: object) -> None:
     from pyspark.sql import functions as F
 
     with pytest.raises(NotImplementedError, match="'sha256' has no translation"):
-        compile_call(Call("sha256", (Path(("a",)),)), F.col("text"))
+        compile_call(Call("sha256", (Path(("a",)),)), Json(F.col("text")))
 
 
 def test_paths_and_options() -> None:
