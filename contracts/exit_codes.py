@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
     REFUSED = 6, "The source system refuses us, or answers what must not be trusted."
     APPROVAL = 7, "No valid approval; nothing was delivered."
     INTEGRITY = 8, "The accounts do not add up."
-    UNAVAILABLE = 75, "A source, the engine or the store does not answer for now."
+    UNAVAILABLE = 75, "A source, the engine or the store does not answer for now, or another run was in the way."
 
     @property
     def is_retried(self) -> bool:

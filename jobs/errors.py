@@ -17,6 +17,12 @@ class SourceUnavailable(ConcordError):
     exit_code = 75
 
 
+class LostRace(ConcordError):
+    """Another run was writing the same table; trying again helps."""
+
+    exit_code = 75
+
+
 class SourceRefused(ConcordError):
     """A source answered what it may not: wrong credentials, a foreign link, an oversized or broken answer."""
 

@@ -227,7 +227,7 @@ class Lake:
             try:
                 return write()
             except Exception as error:
-                if attempt == TRIES - 1 or not _lost_race(error):
+                if attempt == TRIES - 1 or not is_lost_race(error):
                     raise
             time.sleep(min(2.0, 0.05 * 2**attempt) * (0.5 + random.random()))  # noqa: S311
         raise AssertionError("unreachable")
@@ -245,7 +245,8 @@ def _conformed(rows: DataFrame, contract: Table, extra: list[str]) -> DataFrame:
     return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in contract_names(contract)], *extra)
 
 
-def _lost_race(error: Exception) -> bool:
+def is_lost_race(error: BaseException) -> bool:
+    """Whether an error of delta-rs or an engine says that another writer came in between."""
     if isinstance(error, CommitFailedError):
         return True
     text = f"{type(error).__name__} {error}".lower()

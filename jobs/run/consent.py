@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobs.errors import ConsentUnreadable
+from jobs.lake import is_lost_race
 from jobs.run.shell import Shell
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def read(shell: Shell, versions: dict[str, int]) -> tuple[DataFrame, DataFrame]:
             frame = shell.lake.read(name, versions[name])
             frame.agg(F.count_if(F.hash(*shell.lake.contract(name).key) == 0)).collect()
         except Exception as error:
+            if is_lost_race(error):
+                raise
             raise ConsentUnreadable(f"{name} version {versions[name]} cannot be read ({type(error).__name__}); nothing flows "
                                     "until it can: restore it, or run `concord conform` again") from None
         frames.append(frame)

@@ -12,7 +12,8 @@ import structlog
 
 from contracts.load import Catalog, catalog
 from jobs import engine
-from jobs.lake import Lake
+from jobs.errors import ConcordError, LostRace
+from jobs.lake import Lake, is_lost_race
 from jobs.ledger import audit
 from jobs.settings import Settings
 
@@ -73,6 +74,9 @@ def _closed(shell: Shell, started: float) -> Iterator[Shell]:
     except BaseException as error:
         shell.trail.detail = {"error": type(error).__name__}
         audit.close(shell.settings, shell.lake, shell.trail, "failed")
+        if not isinstance(error, ConcordError) and is_lost_race(error):
+            raise LostRace(f"{shell.trail.stage}: another run was writing a table that this one reads or writes; nothing is "
+                           "lost, and running it again helps") from error
         raise
     shell.trail.detail.update(shell.report.facts)
     shell.report.facts["seconds"] = round(time.monotonic() - started, 2)

@@ -9,7 +9,7 @@ import pytest
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs.errors import ConsentUnreadable, KeysUnreadable
+from jobs.errors import ConsentUnreadable, KeysUnreadable, LostRace
 from jobs.keys import domain_key, signing_key
 from jobs.lake import Lake
 from jobs.run.people import resolve
@@ -46,6 +46,21 @@ def test_with_a_spoiled_consent_table_nothing_is_built(home):
     with pytest.raises(ConsentUnreadable, match="cannot be read"):
         build(home, "glucose_daily")
     assert version(home) <= 0
+
+
+def test_a_table_that_is_being_written_is_asked_for_again_later(home, monkeypatch):
+    read = Lake.read
+
+    def racing(self, name, version=None):
+        if name == "core.consent":
+            raise RuntimeError("Missing commit file: expected version 0, found 8")
+        return read(self, name, version)
+
+    monkeypatch.setattr(Lake, "read", racing)
+    with pytest.raises(LostRace, match="running it again helps"):
+        build(home, "glucose_daily")
+    assert version(home) <= 0
+    assert ExitCode(LostRace.exit_code).is_retried
 
 
 def test_without_links_nothing_is_built(home):
