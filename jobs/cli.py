@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from jobs.run.shell import Report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.")
-contract_app = typer.Typer(no_args_is_help=True, help="Contracts: check and list them.")
+                  help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.",
+                  epilog="Exit status:  " + "  ".join(f"{int(code)}: {code.__doc__}" for code in ExitCode))
+contract_app = typer.Typer(no_args_is_help=True, help="Contracts: check them.")
 extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of this installation.")
 app.add_typer(contract_app, name="contract")
@@ -95,7 +96,10 @@ def release(group: str) -> None:
 
 @extract_app.command("prepare")
 def extract_prepare(recipient: str, dag_run: DagRun) -> None:
-    """Make the files and the signed manifest for RECIPIENT, for a DAG run that a logged-in user triggered."""
+    """Make the files and the signed manifest for RECIPIENT, for a DAG run that a logged-in user triggered.
+
+    Example: concord extract prepare glycemia_institute --dag-run extract_glycemia_institute manual__2026-11-02
+    """
     from jobs.run.extract import prepare
 
     _report(lambda: prepare(Settings(), recipient, dag_run), "extract {extract_id}: {rows} rows")
@@ -103,7 +107,10 @@ def extract_prepare(recipient: str, dag_run: DagRun) -> None:
 
 @extract_app.command("record")
 def extract_record(extract_id: str, dag_run: DagRun) -> None:
-    """Write into our ledger who answered the approval task of a DAG run."""
+    """Write into our ledger who answered the approval task of a DAG run.
+
+    Example: concord extract record glycemia_institute-1f0c --dag-run extract_glycemia_institute manual__2026-11-02
+    """
     from jobs.run.extract import record
 
     _report(lambda: record(Settings(), extract_id, dag_run), "extract {extract_id} {decision} by {approver}")
@@ -111,7 +118,7 @@ def extract_record(extract_id: str, dag_run: DagRun) -> None:
 
 @extract_app.command("deliver")
 def extract_deliver(extract_id: str) -> None:
-    """Deliver an approved extract to its recipient's bucket."""
+    """Deliver an approved extract to its recipient's bucket.  Example: concord extract deliver glycemia_institute-1f0c"""
     from jobs.run.extract import deliver
 
     _report(lambda: deliver(Settings(), extract_id), "extract {extract_id} delivered to {destination}")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from contracts.model import Feed, Source, Stream
 from contracts.vocabulary import Outcome
 from jobs.check import gate
@@ -19,6 +21,9 @@ from jobs.workspace import workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+
+log = structlog.get_logger()
 
 
 def conform(settings: Settings, source_id: str, checks: bool = True) -> Report:
@@ -56,6 +61,7 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
     raw = lake.read(source.raw).where(f"batch_id = '{batch['batch_id']}'")
     streams = [s for s in source.streams if any(f.stream == s.name for f in source.feeds)]
     entries: list[accounts.Entry] = []
+    log.info("conforming", batch=batch["batch_id"], records=batch["rows"])
     with _staged(shell, source, batch, raw, streams, checks) as decided:
         for frame in decided.values():
             entries.extend(accounts.Entry(r["stream"], r["outcome"], r["reason_code"], r["rows"])

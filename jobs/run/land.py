@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import structlog
 
 from contracts.model import Source
 from jobs.connections import access
@@ -22,6 +23,7 @@ from jobs.schema import arrow_schema
 from jobs.settings import Settings
 
 CHUNK = 5_000
+log = structlog.get_logger()
 
 
 def land(settings: Settings, source_id: str) -> Report:
@@ -90,6 +92,7 @@ def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake:
         for chunk in _chunks(fetch(source, access(source.connection.id), state, known, now), new_state):
             writer.write_table(_envelopes(chunk, source, batches.batch_id(source.id, number), written, now, schema))
             written += len(chunk)
+            log.info("fetching", source=source.id, records=written)
     return written, new_state
 
 

@@ -8,16 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from contracts.load import Catalog, catalog
 from jobs import engine
 from jobs.errors import ConcordError, LostRace
 from jobs.lake import Lake, is_lost_race
 from jobs.ledger import audit
 from jobs.settings import Settings
-
-log = structlog.get_logger()
 
 
 @dataclass

@@ -23,7 +23,6 @@ FORBIDDEN = {
     "jobs/ledger": ("jobs.run", "jobs.stages", "pyspark"),
 }
 PRODUCTS_MAY = {"__future__", "pyspark", "functools", "typing", "collections"}
-DELTA_MAY = {"jobs/lake.py", "jobs/read.py"}
 NETWORK_MAY = ("jobs/connectors/", "jobs/airflow_api.py", "jobs/delivery.py", "jobs/storage.py")
 
 
@@ -70,7 +69,7 @@ def test_products_import_only_pyspark():
 def test_only_the_lake_touches_delta_and_only_connectors_the_network():
     for path in below("jobs"):
         name, found = path.relative_to(ROOT).as_posix(), {n.split(".")[0] for n in imports(path)}
-        assert "deltalake" not in found or name in DELTA_MAY, name
+        assert "deltalake" not in found or name == "jobs/lake.py", name
         assert not found & {"requests", "boto3", "httpx"} or name.startswith(NETWORK_MAY), name
 
 
