@@ -19,6 +19,8 @@ COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture"
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks"}
 TYPE_OPTIONS = {"pattern", "minimum", "maximum", "maxLength"}
+# The columns of a core table that conform writes itself, beside what a feed maps.
+OURS = {"source", "record_id", "version_at", "batch_id", "payload_sha256", "contract_version"}
 
 
 class TranslationError(ValueError):
@@ -184,6 +186,11 @@ def _feed(schema: SchemaObject, known: dict[str, Table]) -> dict[str, Any]:
             raise TranslationError(f"{schema.name}.{name} has no transformLogic; write for example "
                                    f"text(payload.{name})", *words, name)
         mappings.append({"column": name, "expression": prop.transformLogic, "required": bool(prop.required)})
+    filled = {*OURS, *(m["column"] for m in mappings)}
+    for column in table.columns:
+        if column.required and column.name not in filled:
+            raise TranslationError(f"schema {schema.name} fills no {column.name}, which {table.name} requires; write for "
+                                   f"example {{name: {column.name}, transformLogic: text(payload.{column.name})}}", *words)
     return {"name": schema.name, "stream": custom.get("stream"), "table": table.name, "when": custom.get("when"),
             "checks": custom.get("checks", ()), "mappings": mappings}
 

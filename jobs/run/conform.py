@@ -70,7 +70,7 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
         made = {table: _table_rows(shell, source, batch, table, decided) for table in source.tables}
         for table, (rows, _) in made.items():
             if not rows.isEmpty():
-                gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + stage.CLOCK_SKEW)
+                gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + stage.CLOCK_SKEW, _needed(source, table))
         for table, (rows, gone) in made.items():
             _write(shell, source, table, rows, gone)
         if any(e.outcome == Outcome.REJECTED for e in entries):
@@ -82,6 +82,12 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
     accounts.write(lake, batch["batch_id"], [("conform", e) for e in entries], now)
     batches.record(lake, source.id, batch["number"], batch["rows"], batch["landed_at"], now)
     return entries
+
+
+def _needed(source: Source, table: str) -> frozenset[str]:
+    """Columns that every feed of a source into a table requires, whether the table does or not."""
+    feeds = [f for f in source.feeds if f.table == table]
+    return frozenset.intersection(*[frozenset(m.column for m in f.mappings if m.required) for f in feeds])
 
 
 @contextmanager

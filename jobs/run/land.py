@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,8 +36,8 @@ def land(settings: Settings, source_id: str) -> Report:
         number = _healed(lake, source)
         state = lake_state(lake, source)
         spool = settings.spool / f"{source.id}.parquet"
-        rows, new_state = _spooled(spool, source, state, lake, number + 1, now)
         try:
+            rows, new_state = _spooled(spool, source, state, lake, number + 1, now)
             if rows:
                 reader = pq.ParquetFile(spool)
                 stream = pa.RecordBatchReader.from_batches(reader.schema_arrow, reader.iter_batches(CHUNK))
@@ -47,7 +46,6 @@ def land(settings: Settings, source_id: str) -> Report:
                 batches.record(lake, source.id, number + 1, rows, now)
                 shell.report.change(source.raw)
         finally:
-            shutil.rmtree(settings.spool / source.id, ignore_errors=True)
             spool.unlink(missing_ok=True)
         shell.trail.reads(f"source.{source.id}")
         shell.trail.writes(source.raw, {"payload": []})

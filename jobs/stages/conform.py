@@ -163,6 +163,9 @@ def _cell_columns(feed: Feed, cells: dict[str, Cell], payload: Json) -> list[Col
 
 def _feed_problem(feed: Feed, table: Table, checks: bool) -> Column:
     found = []
+    for name in ("record_id", "version_at") if checks else ():
+        broken = _broken(F.col(name), table.column(name), required=False)
+        found.append(F.when(broken.isNotNull(), _problem(broken, name)))
     for number, call in enumerate(feed.checks):
         failed = ~F.coalesce(F.col(f"check_{feed.name}_{number}"), F.lit(False))
         reason = CHECK_REASONS.get(call.function, RejectReason.CHECK_FAILED)

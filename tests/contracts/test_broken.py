@@ -92,6 +92,8 @@ CASES: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
                                      ("users.mail is no column of core.identity", "did you mean email?")),
     "feed of an undeclared stream": (APP, "{property: stream, value: users}", "{property: stream, value: user}", "- name: users",
                                      ("feed users names stream 'user'", "did you mean users?")),
+    "feed without a required column": (APP, "      - {name: status_code, transformLogic: const('taken')}\n", "", "name: dose_taken",
+                                       ("dose_taken fills no status_code, which core.medication_event requires", "write for example {name:")),
     "stream that feeds nothing": (APP, "{property: stream, value: devices}", "{property: stream, value: users}", "devices",
                                   ("stream devices feeds nothing", "add a schema entry for it")),
     "column mapped twice": (APP, EMAIL, EMAIL + "\n" + EMAIL, "name: email,", ("users.email is mapped twice", "first(...)")),
