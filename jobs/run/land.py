@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from jobs.schema import arrow_schema
 from jobs.settings import Settings
 
 CHUNK = 5_000
+TELL_SECONDS = 10
 log = structlog.get_logger()
 
 
@@ -85,12 +87,14 @@ def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake:
     def known(stream: str, days: int) -> Mapping[str, str]:
         return _landed(lake, source, stream, now - timedelta(days=days))
 
-    written = 0
+    written, told = 0, time.monotonic()
     with pq.ParquetWriter(path, schema) as writer:
         for chunk in _chunks(fetch(source, access(source.connection.id), state, known, now), new_state):
             writer.write_table(_envelopes(chunk, source, batches.batch_id(source.id, number), written, now, schema))
             written += len(chunk)
-            log.info("fetching", source=source.id, records=written)
+            if time.monotonic() - told > TELL_SECONDS:
+                log.info("fetching", source=source.id, records=written)
+                told = time.monotonic()
     return written, new_state
 
 
