@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +17,9 @@ from open_data_contract_standard.model import OpenDataContractStandard
 from contracts.explain import problems
 from contracts.model import Product, Recipient, Source, Table
 from contracts.places import Places, near, read
+from contracts.promises import unkept
 from contracts.standard import violations
+from contracts.together import refuse_misfit
 from contracts.translate import (
     TranslationError,
     product_fields,
@@ -80,15 +83,14 @@ def check_files(paths: list[Path]) -> int:
     """
     roots = folders()
     every = [p for kind in (*TABLE_KINDS, *KINDS) for p in _files(roots, kind)]
-    known = _catalog(roots).tables
-    own = {p.resolve() for p in every}
-    for path in paths or every:
+    known = _catalog(roots)
+    products, own = dict(known.products), {p.resolve() for p in every}
+    for path in sorted(paths, key=_order) or every:
         kind = path.resolve().parent.name
-        if kind not in (*TABLE_KINDS, *KINDS):
-            raise ContractError(f"{path}:1: lies in a folder called {kind}; a contract lies in one called "
-                                f"{', '.join((*TABLE_KINDS[1:], *KINDS))}")
         if kind in KINDS:
-            load(path, kind, known)
+            contract = load(path, kind, known.tables)
+            _hold_together(path, contract, known.tables, products, known.recipients.values())
+            products |= {contract.id: contract} if kind == "products" else {}
         elif path.resolve() not in own:
             _add_tables(dict(_tables(roots)[0]), {}, path)
         data, places = _yaml(path, _text(path))
@@ -97,6 +99,15 @@ def check_files(paths: list[Path]) -> int:
         if wrong:
             raise ContractError("\n".join(wrong))
     return len(paths or every)
+
+
+def _order(path: Path) -> int:
+    """Recipients come after the products they name, whatever the order they are named in."""
+    kind = path.resolve().parent.name
+    if kind not in (*TABLE_KINDS, *KINDS):
+        raise ContractError(f"{path}:1: lies in a folder called {kind}; a contract lies in one called "
+                            f"{', '.join((*TABLE_KINDS[1:], *KINDS))}")
+    return (*TABLE_KINDS, *KINDS).index(kind)
 
 
 @lru_cache(maxsize=4)
@@ -118,8 +129,10 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
             all_tables[name] = table.model_copy(update={"name": name})
     for product in found["products"].values():
         all_tables[product.table.name] = product.table
-    for recipient in found["recipients"].values():
-        _hold_to_product(declared[recipient.id], recipient, found["products"])
+        _hold_together(declared[product.id], product, all_tables, {}, ())
+    recipients = list(found["recipients"].values())
+    for place, recipient in enumerate(recipients):
+        _hold_together(declared[recipient.id], recipient, all_tables, found["products"], recipients[:place])
     return Catalog(found["sources"], found["products"], found["recipients"], all_tables)
 
 
@@ -134,19 +147,13 @@ def _tables(roots: tuple[Path, ...]) -> tuple[dict[str, Table], dict[str, Path]]
     return found, declared
 
 
-def _hold_to_product(path: Path, recipient: Recipient, products: dict[str, Product]) -> None:
-    """Raise ContractError unless an extract is made of columns that its product has."""
-    _, places = _yaml(path, _text(path))
-    product = products.get(recipient.product)
-    if product is None:
-        raise ContractError(f"{path}:{places.line('product', recipient.product)}: product names {recipient.product!r}, "
-                            f"which no contract declares{near(recipient.product, products)}; there are "
-                            f"{', '.join(sorted(products))}")
-    names = [c.name for c in product.table.columns]
-    for column in recipient.table.columns:
-        if column.name not in names:
-            raise ContractError(f"{path}:{places.line('schema', column.name)}: {column.name} is no column of product "
-                                f"{product.id}{near(column.name, names)}; it has {', '.join(names)}")
+def _hold_together(path: Path, contract: Any, tables: dict[str, Table], products: dict[str, Product],
+                   recipients: Iterable[Recipient]) -> None:
+    """Raise ContractError unless a contract fits the others."""
+    try:
+        refuse_misfit(contract, tables, products, recipients)
+    except TranslationError as error:
+        raise ContractError(f"{path}:{_yaml(path, _text(path))[1].line(*error.words)}: {error}") from None
 
 
 def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
@@ -226,6 +233,8 @@ def _odcs(path: Path, data: Any, places: Places) -> OpenDataContractStandard:
     unknown = _unknown_keys(data, contract, ())
     if unknown:
         raise _strange(path, places, *unknown)
+    for place, said in unkept(data, path.resolve().parent.name):
+        raise ContractError(f"{path}:{places.at(place)}: {said}")
     if contract.id != path.stem:
         raise ContractError(f"{path}:{places.at(['id'])}: id is {contract.id!r} but the file is called {path.stem}.yaml; "
                             "make them the same")

@@ -6,15 +6,35 @@ here; anything else is refused. Nothing that concerns privacy has a default.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from croniter import CroniterBadDateError, croniter
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from contracts.expressions import Call, ExpressionError, Path, parse, parse_path
+from contracts.expressions import Call, ExpressionError, Path, parse_path
 from contracts.places import near
+from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
+from contracts.result_types import typed
 from contracts.table import Column, Frozen, Name, Table
-from contracts.vocabulary import Channel, DataCategory, LegalBasis, Purpose, Severity, Treatment
+from contracts.vocabulary import DataCategory, LegalBasis, Purpose
 
+
+def _read_by(reader: Callable[[str], Call | Path]) -> BeforeValidator:
+    """Text in a contract is read as an expression, and what is wrong with it is what is wrong with the contract."""
+    def read(value: object) -> object:
+        try:
+            return reader(value) if isinstance(value, str) else value
+        except ExpressionError as error:
+            raise ValueError(str(error)) from None
+    return BeforeValidator(read)
+
+
+Place = Annotated[Path, _read_by(parse_path)]
+Expression = Annotated[Call, _read_by(typed())]
+Condition = Annotated[Call, _read_by(typed("boolean"))]
+Instant = Annotated[Call, _read_by(typed("timestamp"))]
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 
 
@@ -33,36 +53,21 @@ class Stream(Frozen):
 
     name: StreamName
     path: str
-    record_id: Path
-    version: Call | None = None
-    deleted: Call | None = None
+    record_id: Place
+    version: Instant | None = None
+    deleted: Condition | None = None
     items: str | None = None
     cursor: str | None = None
     since: str | None = None
     revisit_days: int | None = None
-
-    @field_validator("record_id", mode="before")
-    @classmethod
-    def _path(cls, value: object) -> object:
-        return _expression(value, parse_path)
-
-    @field_validator("version", "deleted", mode="before")
-    @classmethod
-    def _calls(cls, value: object) -> object:
-        return _expression(value, parse)
 
 
 class Mapping(Frozen):
     """One column of a core table, made from the payload; ``required`` may be stricter than the table's."""
 
     column: Name
-    expression: Call
+    expression: Expression
     required: bool = False
-
-    @field_validator("expression", mode="before")
-    @classmethod
-    def _call(cls, value: object) -> object:
-        return _expression(value, parse)
 
 
 class Feed(Frozen):
@@ -71,19 +76,9 @@ class Feed(Frozen):
     name: Name
     stream: StreamName
     table: Annotated[str, Field(pattern=r"^core\.[a-z][a-z0-9_]*$")]
-    when: Call | None = None
-    checks: tuple[Call, ...] = ()
+    when: Condition | None = None
+    checks: tuple[Condition, ...] = ()
     mappings: tuple[Mapping, ...]
-
-    @field_validator("when", mode="before")
-    @classmethod
-    def _call(cls, value: object) -> object:
-        return _expression(value, parse)
-
-    @field_validator("checks", mode="before")
-    @classmethod
-    def _calls(cls, value: object) -> object:
-        return tuple(_expression(v, parse) for v in value) if isinstance(value, list | tuple) else value
 
 
 class Contract(Frozen):
@@ -111,6 +106,18 @@ class Source(Contract):
     streams: tuple[Stream, ...]
     feeds: tuple[Feed, ...]
 
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        try:
+            if len(value.split()) == 5 and croniter.is_valid(value):
+                croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
+                return value
+        except CroniterBadDateError:  # for example 30 February
+            pass
+        raise ValueError(f"{value!r} is no cron expression that ever comes true; write five fields (minute hour day month "
+                         "weekday, in UTC), for example 0 2 * * *")
+
     @property
     def raw(self) -> str:
         """Name of the raw table."""
@@ -136,6 +143,11 @@ class Source(Contract):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"feed {name} is there twice; give each feed a name of its own")
+            for other in names:
+                # Feed and column joined by _ name a column of conform's: users_devices + id is users + devices_id.
+                if name.startswith(f"{other}_"):
+                    raise ValueError(f"feed {name} begins with the name of feed {other}; choose another name, so that "
+                                     "feed_column is never that of two")
         for name in sorted(known - {f.stream for f in self.feeds}):
             raise ValueError(f"stream {name} feeds nothing, so its records would have no outcome; add a schema entry for "
                              "it, or take the stream out")
@@ -155,7 +167,7 @@ class Product(Contract):
     pseudonym_domain: Name | None
     counts_people: Name | None
     minimum_cell: Annotated[int, Field(ge=2)] | None
-    rounding: Annotated[int, Field(ge=1)] | None
+    rounding: Annotated[int, Field(ge=2)] | None
     cell_columns: tuple[Name, ...]
     retention_days: Annotated[int, Field(gt=0)]
 
@@ -166,18 +178,7 @@ class Product(Contract):
 
     @model_validator(mode="after")
     def _is_lawful(self) -> Product:
-        if not self.purposes:
-            raise ValueError("purposes is empty; name at least one of " + ", ".join(Purpose))
-        is_safe = self.is_aggregate and self.minimum_cell and self.basis_reason
-        if not self.legal_basis.rests_on_consent and not is_safe:
-            raise ValueError(f"legalBasis {self.legal_basis} is only for aggregates: give minimumCell and basisReason "
-                             "and set pseudonymDomain to null, or rest the product on consent")
-        if self.is_aggregate and not (self.minimum_cell and self.counts_people):
-            raise ValueError("minimumCell or countsPeople is null; an aggregate needs both: a number, for example 7, and "
-                             "the column that counts people")
-        _refuse_strange_columns(self.table, "countsPeople", (self.counts_people,) if self.counts_people else ())
-        _refuse_strange_columns(self.table, "cellColumns", self.cell_columns)
-        _refuse_identifying(self.table)
+        refuse_unlawful_product(self)
         return self
 
 
@@ -199,42 +200,20 @@ class Recipient(Contract):
     expires_after_days: Annotated[int, Field(gt=0)]
     table: Table
 
+    @field_validator("agreement_expires_on")
+    @classmethod
+    def _is_day(cls, value: str) -> str:
+        try:
+            date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no day ({error}); write YYYY-MM-DD, for example 2028-12-31") from None
+        return value
+
     @model_validator(mode="after")
     def _is_lawful(self) -> Recipient:
-        if not self.legal_basis.rests_on_consent:
-            raise ValueError("legalBasis of an extract must be consent or explicit_consent")
-        if not self.approvers:
-            raise ValueError("approvers is empty; name at least one governance officer's Airflow user")
-        if not self.purposes:
-            raise ValueError("purposes is empty; name at least one of " + ", ".join(Purpose))
-        _refuse_strange_columns(self.table, "groupColumns", self.group_columns)
-        _refuse_identifying(self.table)
+        refuse_unlawful_recipient(self)
         return self
 
 
-def _refuse_strange_columns(table: Table, key: str, names: tuple[str, ...]) -> None:
-    known = [c.name for c in table.columns]
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{key} names {name}, which is no column; there are {', '.join(known)}")
-
-
-def _refuse_identifying(table: Table) -> None:
-    for column in table.columns:
-        if column.treatment is None:
-            raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(Treatment)}")
-        if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
-            raise ValueError(f"column {column.name} is {column.category}: it may not leave core; drop it")
-
-
-__all__ = ["Call", "Channel", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient",
-           "Severity", "Source", "Stream", "Table"]
-
-
-def _expression(value: object, reader: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        return reader(value)  # type: ignore[operator]
-    except ExpressionError as error:
-        raise ValueError(str(error)) from None
+__all__ = ["Call", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient", "Source", "Stream",
+           "Table"]

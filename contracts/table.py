@@ -12,6 +12,10 @@ from contracts.vocabulary import DataCategory, Treatment, Zone
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ColumnType = Literal["string", "double", "long", "int", "boolean", "date", "timestamp", "binary"]
+NUMBERS = ("double", "long", "int")
+# Which types each constraint is for.
+CONSTRAINS = {"pattern": ("string",), "maxLength": ("string",), "allowedValues": ("string",), "minimum": NUMBERS,
+              "maximum": NUMBERS, "notInFuture": ("date", "timestamp")}
 
 
 class Frozen(BaseModel):
@@ -21,7 +25,10 @@ class Frozen(BaseModel):
 
 
 class Column(Frozen):
-    """One column of a table: its type, its constraints, what it tells about a person, and its origin."""
+    """One column of a table: its type, its constraints, what it tells about a person, and its origin.
+
+    ``derived`` says of an aggregate's column that it is made from protected cells, and null where one it needs is null.
+    """
 
     name: Name
     type: ColumnType
@@ -32,11 +39,11 @@ class Column(Frozen):
     treatment: Treatment | None
     allowed_values: tuple[str, ...] | None = None
     pattern: str | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    max_length: int | None = None
+    minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    maximum: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    max_length: Annotated[int, Field(ge=1)] | None = None
     not_in_future: bool = False
-    references: str | None = None
+    derived: bool = False
     origins: tuple[str, ...] = ()
 
     @field_validator("pattern")
@@ -47,6 +54,20 @@ class Column(Frozen):
         except re.error as error:
             raise ValueError(f"{value!r} is no regular expression ({error}); escape what is not meant as a sign") from None
         return value
+
+    @model_validator(mode="after")
+    def _constraints_fit(self) -> Column:
+        said = {"pattern": self.pattern, "maxLength": self.max_length, "allowedValues": self.allowed_values,
+                "minimum": self.minimum, "maximum": self.maximum, "notInFuture": self.not_in_future or None}
+        for name, types in CONSTRAINS.items():
+            if said[name] is not None and self.type not in types:
+                raise ValueError(f"{name} is for {', '.join(types)}, but the column is {self.type}; take it out, or correct "
+                                 "physicalType")
+        if self.allowed_values == ():
+            raise ValueError("allowedValues is empty, so no row would be sound; name values, or take it out")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum is {self.minimum}, more than maximum {self.maximum}; swap or correct them")
+        return self
 
 
 class Table(Frozen):

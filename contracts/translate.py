@@ -9,15 +9,20 @@ from open_data_contract_standard.model import CustomProperty, OpenDataContractSt
 
 from contracts import vocabulary
 from contracts.explain import problems
+from contracts.expressions import ExpressionError, parse
 from contracts.model import Column, Table
 from contracts.places import near
+from contracts.result_types import EXAMPLES, fits, result_type
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
                 "reject_reason": vocabulary.RejectReason}
-COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "references"}
+COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "derived"}
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks"}
+# Logical types of the standard, and the physical types that hold them.
+LOGICAL = {"string": ("string", "binary"), "number": ("double",), "integer": ("long", "int"), "boolean": ("boolean",),
+           "date": ("date",), "timestamp": ("timestamp",)}
 TYPE_OPTIONS = {"pattern", "minimum", "maximum", "maxLength"}
 # The columns of a core table that conform writes itself, beside what a feed maps.
 OURS = {"source", "record_id", "version_at", "batch_id", "payload_sha256", "contract_version"}
@@ -45,20 +50,12 @@ def source_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> di
 
 def product_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Product``. Raises TranslationError."""
-    values = {**_common(odcs), **_custom(odcs)}
-    values["table"] = _only_table(odcs, known, f"product.{odcs.id}")
-    for name in values.get("inputs") or []:
-        if name not in known:
-            raise TranslationError(f"inputs names {name!r}, which no contract declares{near(str(name), known)}; name "
-                                   "core tables, for example core.observation", "inputs", str(name))
-    return values
+    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}")}
 
 
 def recipient_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Recipient``. Raises TranslationError."""
-    values = {**_common(odcs), **_custom(odcs)}
-    values["table"] = _only_table(odcs, known, f"product.{odcs.id}")
-    return values
+    return product_fields(odcs, known)
 
 
 def tables(odcs: OpenDataContractStandard, known: dict[str, Table]) -> list[Table]:
@@ -130,11 +127,12 @@ def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, know
 
 
 def _column(prop: SchemaProperty, table: str) -> Column:
-    words = ("schema", table.split(".")[-1], str(prop.name))
-    custom = _properties(prop, COLUMN_PROPERTIES, *words[:2])
+    words = ("schema", table.split(".")[-1], "properties", str(prop.name))
+    custom = _properties(prop, COLUMN_PROPERTIES, *words[:-1])
     if "dataCategory" not in custom:
         raise TranslationError(f"column {prop.name} of {table} has no dataCategory; add customProperties {{property: "
                                f"dataCategory, value: ...}} with one of {', '.join(vocabulary.DataCategory)}", *words)
+    _refuse_other_logical_type(prop, words)
     options = dict(prop.logicalTypeOptions or {})
     for option in sorted(options.keys() - TYPE_OPTIONS):
         raise TranslationError(f"logicalTypeOptions {option!r} of {prop.name} is not known{near(option, TYPE_OPTIONS)}; "
@@ -145,13 +143,21 @@ def _column(prop: SchemaProperty, table: str) -> Column:
         "name": prop.name, "type": prop.physicalType, "description": prop.description,
         "required": bool(prop.required), "key": key, "category": custom["dataCategory"],
         "treatment": custom.get("treatment"), "allowedValues": _allowed(custom.get("allowedValues"), words),
-        "notInFuture": custom.get("notInFuture", False), "references": custom.get("references"),
+        "notInFuture": custom.get("notInFuture", False), "derived": custom.get("derived", False),
         "origins": tuple(prop.transformSourceObjects or ()), **options}
     try:
         return Column.model_validate(values)
     except pydantic.ValidationError as error:
         found, said = next(problems(error, Column, values))
         raise TranslationError(f"column {prop.name} of {table}: {said}", *words, *found) from None
+
+
+def _refuse_other_logical_type(prop: SchemaProperty, words: tuple[str, ...]) -> None:
+    fitting = [name for name, types in LOGICAL.items() if prop.physicalType in types]
+    if prop.logicalType and fitting and prop.logicalType not in fitting:
+        raise TranslationError(f"logicalType {prop.logicalType} of {prop.name} does not fit physicalType {prop.physicalType}; "
+                               f"write logicalType: {fitting[0]}, or correct physicalType", *words, "logicalType",
+                               str(prop.logicalType))
 
 
 def _allowed(value: Any, words: tuple[str, ...]) -> Any:
@@ -176,15 +182,19 @@ def _feed(schema: SchemaObject, known: dict[str, Table]) -> dict[str, Any]:
     mappings: list[dict[str, Any]] = []
     for prop in schema.properties or []:
         name = str(prop.name)
+        place = (*words, "properties", name)
         if name not in names:
             raise TranslationError(f"{schema.name}.{name} is no column of {table.name}{near(name, names)}; it has "
-                                   f"{', '.join(sorted(names))}", *words, name)
+                                   f"{', '.join(sorted(names))}", *place)
+        if name in OURS:
+            raise TranslationError(f"{schema.name}.{name} is filled by Concord itself; take it out", *place)
         if any(m["column"] == name for m in mappings):
             raise TranslationError(f"{schema.name}.{name} is mapped twice; keep one, or join them with first(...)",
-                                   *words, name)
+                                   *place)
         if not prop.transformLogic:
             raise TranslationError(f"{schema.name}.{name} has no transformLogic; write for example "
-                                   f"text(payload.{name})", *words, name)
+                                   f"text(payload.{name})", *place)
+        _refuse_other_type(f"{schema.name}.{name}", prop.transformLogic, table.column(name), place)
         mappings.append({"column": name, "expression": prop.transformLogic, "required": bool(prop.required)})
     filled = {*OURS, *(m["column"] for m in mappings)}
     for column in table.columns:
@@ -193,6 +203,18 @@ def _feed(schema: SchemaObject, known: dict[str, Table]) -> dict[str, Any]:
                                    f"example {{name: {column.name}, transformLogic: text(payload.{column.name})}}", *words)
     return {"name": schema.name, "stream": custom.get("stream"), "table": table.name, "when": custom.get("when"),
             "checks": custom.get("checks", ()), "mappings": mappings}
+
+
+def _refuse_other_type(mapped: str, expression: str, column: Column, words: tuple[str, ...]) -> None:
+    try:
+        call = parse(expression)
+        if fits(call, column.type):
+            return
+    except ExpressionError:
+        return  # The model refuses it, with its place.
+    example = EXAMPLES.get(column.type, "").format(column.name)
+    instead = f"write for example {example}" if example else "no expression does; leave it out"
+    raise TranslationError(f"{mapped} is {column.type}, but {expression} gives {result_type(call)}; {instead}", *words)
 
 
 def _properties(element: SchemaObject | SchemaProperty, allowed: set[str], *words: str) -> dict[str, Any]:

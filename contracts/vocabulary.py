@@ -69,6 +69,11 @@ class DataCategory(Term):
     AGGREGATED = "aggregated", "AnonymisedData"
     TECHNICAL = "technical", "NonPersonalData"
 
+    @property
+    def is_special(self) -> bool:
+        """True for data whose processing needs explicit consent (GDPR article 9)."""
+        return self is DataCategory.HEALTH
+
 
 class Treatment(Term):
     """What happens to a field between core and a product."""

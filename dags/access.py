@@ -9,13 +9,18 @@ from collections.abc import Iterable
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
 
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH")
-OURS, ACCESS = "CONCORD_", "CONCORD_CONNECTION_"
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+OURS, ACCESS, STORE = "CONCORD_", "CONCORD_CONNECTION_", "AWS_"
 
 
-def environment(connections: Iterable[str]) -> dict[str, str]:
-    """The environment of a command; each connection is the JSON value of ``CONCORD_CONNECTION_<ID>``."""
-    kept = {k: v for k, v in os.environ.items() if k in KEPT or (k.startswith(OURS) and not k.startswith(ACCESS))}
+def environment(connections: Iterable[str], delivers: bool = False) -> dict[str, str]:
+    """The environment of a command; each connection is the JSON value of ``CONCORD_CONNECTION_<ID>``.
+
+    The names of boto3's chain are part of it where an object store is asked: the lake's, or the one it ``delivers`` to.
+    """
+    asks_store = delivers or os.environ.get("CONCORD_LAKE", "").startswith("s3://")
+    kept = {k: v for k, v in os.environ.items() if k in KEPT or (k.startswith(OURS) and not k.startswith(ACCESS))
+            or (asks_store and k.startswith(STORE))}
     given = {ACCESS + name.upper(): json.dumps(connection(name)) for name in connections}
     return kept | {"PYTHONUNBUFFERED": "1"} | given
 

@@ -34,7 +34,7 @@ class ConcordTask(BaseOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the command; its report. Raises what the table of exit codes says."""
         vector = [word for part in self.arguments for word in ((part,) if isinstance(part, str) else part(context))]
-        self.running = Command(vector, environment(self.connections))
+        self.running = Command(vector, environment(self.connections, vector[:2] == ["extract", "deliver"]))
         try:
             report = judge(*self.running.follow(lambda line: self.log.info("%s", redact(line))))
         finally:
@@ -44,8 +44,7 @@ class ConcordTask(BaseOperator):
         if not (self.outlets or report["changed"] or self.always_done):
             raise AirflowSkipException("nothing changed")
         for outlet in self.outlets:
-            told = {"version": report.get("versions", {}).get(outlet.name), "batch": report.get("batch")}
-            context["outlet_events"][outlet].extra = {k: v for k, v in told.items() if v is not None}
+            context["outlet_events"][outlet].extra = {"batch": report["batch"]} if report.get("batch") else {}
         return report
 
     def on_kill(self) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
 
-from contracts import ContractError
+from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs.errors import ConcordError
+from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.",
                   epilog="Exit status:  " + "  ".join(f"{int(code)}: {code.__doc__}" for code in ExitCode))
 contract_app = typer.Typer(no_args_is_help=True, help="Contracts: check them.")
-extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver.")
+extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver, list.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of this installation.")
 app.add_typer(contract_app, name="contract")
 app.add_typer(extract_app, name="extract")
@@ -33,7 +34,8 @@ DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and r
 
 
 def main() -> None:
-    """Run a command; an error of ours becomes one plain message and its exit code."""
+    """Run a command; an error of ours becomes one plain message and its exit code. What it writes only its user reads."""
+    os.umask(0o077)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
@@ -42,6 +44,8 @@ def main() -> None:
     except ContractError as error:
         _fail(str(error), ExitCode.CONTRACT)
     except Exception as error:
+        if full := no_room(error):
+            _fail(str(full), full.exit_code)
         _fail(f"unexpected {type(error).__name__} in {_place(error)}; its text is withheld because it may quote data. "
               "Run with CONCORD_DEBUG=1 on test data to see it", ExitCode.UNEXPECTED, error)
 
@@ -51,6 +55,7 @@ def land(source: str) -> None:
     """Fetch what is new at SOURCE into raw.SOURCE.  Example: concord land adherence_app"""
     from jobs.run.land import land as run
 
+    _known("source", source, catalog().sources)
     _report(lambda: run(Settings(), source), "landed {rows} records")
 
 
@@ -59,6 +64,7 @@ def conform(source: str) -> None:
     """Turn waiting batches of SOURCE into core rows.  Example: concord conform crm"""
     from jobs.run.conform import conform as run
 
+    _known("source", source, catalog().sources)
     _report(lambda: run(Settings(), source), "{rows} records: {outcomes}")
 
 
@@ -67,6 +73,7 @@ def screen(source: str) -> None:
     """Look for adverse-event candidates among SOURCE's rows, before any consent.  Example: concord screen social"""
     from jobs.run.screen import screen as run
 
+    _known("source", source, catalog().sources)
     _report(lambda: run(Settings(), source), "{candidates} new candidates")
 
 
@@ -83,6 +90,7 @@ def build(product: str) -> None:
     """Build a candidate of PRODUCT; nobody reads it before a release.  Example: concord build glucose_daily"""
     from jobs.run.product import build as run
 
+    _known("product", product, catalog().products)
     _report(lambda: run(Settings(), product), "candidate {candidate}")
 
 
@@ -91,6 +99,7 @@ def release(group: str) -> None:
     """Gate the candidates of GROUP and pin them in one commit.  Example: concord release engagement"""
     from jobs.run.release import release as run
 
+    _known("release group", group, catalog().release_groups())
     _report(lambda: run(Settings(), group), "release {number} of {group}: {rows}")
 
 
@@ -102,6 +111,7 @@ def extract_prepare(recipient: str, dag_run: DagRun) -> None:
     """
     from jobs.run.extract import prepare
 
+    _known("recipient", recipient, catalog().recipients)
     _report(lambda: prepare(Settings(), recipient, dag_run), "extract {extract_id}: {rows} rows")
 
 
@@ -122,6 +132,22 @@ def extract_deliver(extract_id: str) -> None:
     from jobs.run.extract import deliver
 
     _report(lambda: deliver(Settings(), extract_id), "extract {extract_id} delivered to {destination}")
+
+
+@extract_app.command("list")
+def extract_list(as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """Every extract, the newest last, and how far it is.  Example: concord extract list --json"""
+    from jobs.lake import Lake
+    from jobs.ledger import extracts
+
+    found = extracts.overview(Lake(Settings().lake_root, catalog().tables))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    elif not found:
+        typer.echo("no extracts yet")
+    else:
+        for e in found:
+            typer.echo(f"{e['extract']}  for {e['recipient']}, release {e['release']}, {e['rows']} rows: {e['state']}")
 
 
 @app.command()
@@ -182,6 +208,12 @@ def contract_check(paths: Annotated[list[Path] | None, typer.Argument(help="Cont
     typer.echo(f"{count} contracts are sound")
 
 
+def _known(kind: str, name: str, there: Iterable[str]) -> None:
+    """Raise ConfigurationError for a name that no contract declares."""
+    if name not in (names := sorted(there)):
+        raise ConfigurationError(f"no {kind} is called {name!r}; there are {', '.join(names) or 'none yet'}")
+
+
 def _report(run: Callable[[], Report], said: str) -> None:
     report = run()
     facts: dict[str, Any] = report.facts
@@ -201,7 +233,6 @@ def _place(error: BaseException) -> str:
 
 
 def _fail(text: str, code: int, error: BaseException | None = None) -> None:
-    import os
     import traceback
 
     if error is not None and os.environ.get("CONCORD_DEBUG") == "1":

@@ -12,6 +12,7 @@ from contracts.model import Recipient
 from jobs.connections import access
 from jobs.errors import SourceUnavailable
 from jobs.stages.extract import MANIFEST
+from jobs.storage import region
 
 
 def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes]) -> None:
@@ -20,7 +21,7 @@ def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes]) -
     bucket, _, prefix = destination.removeprefix("s3://").partition("/")
     client = boto3.client(
         "s3", endpoint_url=held.base_url, aws_access_key_id=held.login, aws_secret_access_key=held.password,
-        region_name="eu-central-1", verify=held.ca_file or None,
+        region_name=region(), verify=held.ca_file or None,
         config=Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}))
     try:
         for name in sorted(files, key=lambda n: (n == MANIFEST, n)):

@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from jobs.errors import ConfigurationError
+from jobs.errors import ConfigurationError, EngineUnavailable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+PATIENCE_SECONDS = 10
 
 
 @contextmanager
 def session(engine: str) -> Iterator[SparkSession]:
     """A session on ``engine``: ``sail`` starts Sail in this process, ``sc://host:port`` connects.
 
-    Raises ConfigurationError for any other name. The session is stopped before the server, in this order,
-    because Python hangs at its end while an in-process server still holds a session.
+    Raises ConfigurationError for any other name, EngineUnavailable when nothing answers there. The session is stopped
+    before the server, in this order, because Python hangs at its end while an in-process server still holds a session.
     """
     from pyspark.sql import SparkSession
 
@@ -31,6 +33,7 @@ def session(engine: str) -> Iterator[SparkSession]:
             finally:
                 spark.stop()
     elif engine.startswith("sc://"):
+        _reach(engine)
         spark = SparkSession.builder.remote(engine).create()
         try:
             yield _configured(spark)
@@ -57,6 +60,25 @@ def serve(port: int, ready_file: str | None) -> None:
 
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     os._exit(0)
+
+
+def _reach(address: str) -> None:
+    """Wait a little for a gRPC server at an address: PySpark itself asks on for many minutes."""
+    import grpc
+    from pyspark.errors import PySparkException
+    from pyspark.sql.connect.client import DefaultChannelBuilder
+
+    try:
+        channel = DefaultChannelBuilder(address).toChannel()
+    except (PySparkException, ValueError):
+        raise ConfigurationError("CONCORD_ENGINE is no address that Spark Connect knows; write sc://host:port") from None
+    try:
+        grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
+    except grpc.FutureTimeoutError:
+        raise EngineUnavailable(f"the engine at {address.split('/;')[0]} does not answer; start it with `concord engine`, or "
+                                "unset CONCORD_ENGINE") from None
+    finally:
+        channel.close()
 
 
 @contextmanager

@@ -2,70 +2,98 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
+
+from contracts.exit_codes import ExitCode
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_WORDS = ("no space left on device", "disk quota exceeded")
 
 
 class ConcordError(Exception):
     """Ends a command with ``exit_code`` and its text as the only message."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.UNEXPECTED
 
 
 class SourceUnavailable(ConcordError):
     """A source is down or cut the connection; trying again may help."""
 
-    exit_code = 75
+    exit_code = ExitCode.UNAVAILABLE
 
 
 class LostRace(ConcordError):
     """Another run was writing the same table; trying again helps."""
 
-    exit_code = 75
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class EngineUnavailable(ConcordError):
+    """The engine does not answer; starting it and trying again helps."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+
+class NoRoom(ConcordError):
+    """A disk is full; making room and trying again helps."""
+
+    exit_code = ExitCode.UNAVAILABLE
 
 
 class SourceRefused(ConcordError):
     """A source answered what it may not: wrong credentials, a foreign link, an oversized or broken answer."""
 
-    exit_code = 6
+    exit_code = ExitCode.REFUSED
 
 
 class ConfigurationError(ConcordError):
     """A setting or a connection is missing or wrong."""
 
-    exit_code = 2
+    exit_code = ExitCode.CONFIGURATION
 
 
 class LakeError(ConcordError):
     """A table or column that no contract declares, or rows that do not fit it."""
 
-    exit_code = 3
+    exit_code = ExitCode.CONTRACT
 
 
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 
-    exit_code = 4
+    exit_code = ExitCode.GATE
 
 
 class KeysUnreadable(ConcordError):
     """Keys cannot be read; nothing flows."""
 
-    exit_code = 5
+    exit_code = ExitCode.CONSENT
 
 
 class ConsentUnreadable(ConcordError):
     """Consent cannot be read; nothing flows."""
 
-    exit_code = 5
+    exit_code = ExitCode.CONSENT
 
 
 class NotApproved(ConcordError):
     """An extract without a valid approval; nothing is delivered."""
 
-    exit_code = 7
+    exit_code = ExitCode.APPROVAL
 
 
 class IntegrityError(ConcordError):
     """Rows or accounts that do not add up; nothing was written."""
 
-    exit_code = 8
+    exit_code = ExitCode.INTEGRITY
+
+
+def no_room(error: BaseException | None) -> NoRoom | None:
+    """What to say when an error, or one that it wraps, tells of a full disk, as Python, delta-rs or an engine put it."""
+    while error is not None:
+        if getattr(error, "errno", None) in FULL or any(word in str(error).lower() for word in FULL_WORDS):
+            return NoRoom("there is no room left on a disk: that of the lake, of CONCORD_HOME or of temporary files; make "
+                          "room and run it again, what was not finished is done then")
+        error = error.__cause__ or error.__context__
+    return None

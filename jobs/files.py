@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from pyarrow import fs
+
+from jobs.storage import arrow_store
 
 
 class Files:
@@ -12,10 +12,7 @@ class Files:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        if folder.startswith("s3://"):
-            self._store, self._path = fs.S3FileSystem(**_s3_options()), folder.removeprefix("s3://")
-        else:
-            self._store, self._path = fs.LocalFileSystem(), folder
+        self._store, self._path = arrow_store(folder)
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file whole: under another name first, so that a killed run leaves no half file under its own."""
@@ -35,12 +32,3 @@ class Files:
         """Delete the folder and everything in it."""
         if self._store.get_file_info(self._path).type != fs.FileType.NotFound:
             self._store.delete_dir(self._path)
-
-
-def _s3_options() -> dict[str, str]:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    options = {"region": os.environ.get("AWS_REGION", "us-east-1")}
-    if endpoint:
-        scheme, _, host = endpoint.partition("://")
-        options |= {"endpoint_override": host, "scheme": scheme}
-    return options

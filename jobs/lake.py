@@ -1,7 +1,7 @@
 """The one door to the Delta lake.
 
 Every table is created from its contract before its first row. Rows come as Spark frames (core, products) or as Arrow
-(raw, ledger, vault: small, or streamed from a connector). Nothing undeclared goes in, no key is null or twice.
+(raw, ledger, vault: small, or streamed from a connector). Nothing undeclared goes in; no key is null or twice in what is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
-from jobs.schema import arrow_schema, ddl
+from jobs.schema import arrow_schema, ddl, refuse_other_columns
 from jobs.storage import arrow_files, storage_options
 
 if TYPE_CHECKING:
@@ -58,13 +58,14 @@ class Lake:
         return self._delta(name) is not None
 
     def ensure(self, name: str) -> DeltaTable:
-        """The table, created from its contract when it is not there yet."""
+        """The table, created from its contract when it is not there yet. Raises LakeError when it lacks columns of it."""
         found = self._delta(name)
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
                               description=self.contract(name).description)
             found = DeltaTable(self.path(name), storage_options=self._options)
+        refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
         return found
 
     def version(self, name: str) -> int:
@@ -129,11 +130,12 @@ class Lake:
         else:
             write()
 
-    def merge_arrow(self, name: str, rows: pa.Table, note: dict[str, Any] | None = None) -> None:
+    def merge_arrow(self, name: str, rows: pa.Table, whole: dict[str, str] | None = None) -> None:
         """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
 
-        What delta-rs writes in a merge has string views in its files, which Sail does not read; tables that the engine
-        reads are merged by ``merge``.
+        ``whole`` names a column's value of which these are all rows: others of it are deleted in the same commit. What
+        delta-rs writes in a merge has string views in its files, which Sail does not read; tables that the engine reads
+        are merged by ``merge``.
         """
         contract = self.contract(name)
         _refuse_columns(name, rows.schema.names, contract_names(contract))
@@ -144,9 +146,11 @@ class Lake:
         on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
 
         def write() -> None:
-            (self.ensure(name)
-             .merge(rows, predicate=on, source_alias="s", target_alias="t", commit_properties=_properties(note, None))
-             .when_matched_update_all().when_not_matched_insert_all().execute())
+            merge = self.ensure(name).merge(rows, predicate=on, source_alias="s", target_alias="t")
+            merge = merge.when_matched_update_all().when_not_matched_insert_all()
+            for column, value in (whole or {}).items():
+                merge = merge.when_not_matched_by_source_delete(f"t.{column} = '{value}'")
+            merge.execute()
         self._retry(write)
 
     def merge(self, name: str, rows: DataFrame, gone: str | None = None, note: dict[str, Any] | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from contracts.model import Table
+from jobs.errors import LakeError
 
 ARROW = {"string": pa.string(), "double": pa.float64(), "long": pa.int64(), "int": pa.int32(), "boolean": pa.bool_(),
          "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"), "binary": pa.binary()}
@@ -25,3 +26,11 @@ def ddl(table: Table) -> dict[str, str]:
 def spark_schema(table: Table) -> str:
     """The table's schema as Spark reads it, for frames made from rows."""
     return ", ".join(f"`{name}` {kind}" for name, kind in ddl(table).items())
+
+
+def refuse_other_columns(table: Table, held: set[str]) -> None:
+    """Raise LakeError when a table in the lake has other columns than its contract: an engine would drop them in silence."""
+    declared = {c.name for c in table.columns}
+    if held != declared:
+        raise LakeError(f"{table.name} in the lake has other columns than its contract ({', '.join(sorted(held ^ declared))}); "
+                        "give the contract a new table name, or take the table away and conform or build it again")

@@ -28,7 +28,7 @@ def storage_options(root: str) -> dict[str, str] | None:
         options["AWS_SECRET_ACCESS_KEY"] = frozen.secret_key
         if frozen.token:
             options["AWS_SESSION_TOKEN"] = frozen.token
-    options["AWS_REGION"] = session.region_name or "us-east-1"
+    options["AWS_REGION"] = region()
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         options["AWS_ENDPOINT_URL"] = endpoint
@@ -38,15 +38,30 @@ def storage_options(root: str) -> dict[str, str] | None:
     return options
 
 
+def region() -> str:
+    """The region boto3's chain names, else the one of ``AWS_REGION`` (which boto3 does not read), else us-east-1."""
+    import boto3
+
+    return boto3.Session().region_name or os.environ.get("AWS_REGION") or "us-east-1"
+
+
 def arrow_files(folder: str) -> FileSystem:
     """Arrow's own file system, rooted at a folder or s3:// address."""
     from pyarrow import fs
 
+    store, path = arrow_store(folder)
+    return fs.SubTreeFileSystem(path, store)
+
+
+def arrow_store(folder: str) -> tuple[FileSystem, str]:
+    """Arrow's own file system for a folder or s3:// address, and the path of it there."""
+    from pyarrow import fs
+
     options = storage_options(folder)
     if options is None:
-        return fs.SubTreeFileSystem(folder, fs.LocalFileSystem())
+        return fs.LocalFileSystem(), folder
     endpoint = options.get("AWS_ENDPOINT_URL", "")
     store = fs.S3FileSystem(access_key=options.get("AWS_ACCESS_KEY_ID"), secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
                             session_token=options.get("AWS_SESSION_TOKEN"), region=options["AWS_REGION"],
                             endpoint_override=endpoint or None)
-    return fs.SubTreeFileSystem(folder.removeprefix("s3://"), store)
+    return store, folder.removeprefix("s3://")

@@ -27,10 +27,10 @@ class Entry:
 
 
 def write(lake: Lake, subject: str, entries: Iterable[tuple[str, Entry]], at: datetime) -> None:
-    """Write a subject's whole account, (stage, entry), in one commit; writing it again changes nothing but its time."""
+    """Write a subject's whole account, (stage, entry), in one commit, in place of what an earlier try wrote of it."""
     rows = [{"subject": subject, "stage": stage, "table_name": e.table_name, "outcome": e.outcome,
              "reason_code": e.reason_code, "rows": e.rows, "people": e.people, "written_at": at} for stage, e in entries]
-    lake.merge_arrow(TABLE, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(TABLE))))
+    lake.merge_arrow(TABLE, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(TABLE))), whole={"subject": subject})
 
 
 def of(lake: Lake, subjects: set[str]) -> list[dict]:

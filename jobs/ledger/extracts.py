@@ -37,3 +37,13 @@ def delivered(lake: Lake, recipient: str) -> list[dict[str, Any]]:
     done = {row["extract_id"] for row in lake.arrow(DELIVERY).to_pylist()}
     rows = [row for row in lake.arrow(EXTRACT).to_pylist() if row["recipient"] == recipient and row["extract_id"] in done]
     return sorted(rows, key=lambda row: row["prepared_at"])
+
+
+def overview(lake: Lake) -> list[dict[str, Any]]:
+    """Extracts, oldest first, each with its state: prepared, approved, rejected or delivered."""
+    decided = {row["extract_id"]: row["decision"]
+               for row in sorted(lake.arrow(APPROVAL).to_pylist(), key=lambda row: row["decided_at"])}
+    gone = set(lake.arrow(DELIVERY, columns=["extract_id"])["extract_id"].to_pylist())
+    rows = sorted(lake.arrow(EXTRACT).to_pylist(), key=lambda row: row["prepared_at"])
+    return [{"extract": row["extract_id"], "recipient": row["recipient"], "release": row["release_number"], "rows": row["rows"],
+             "state": "delivered" if row["extract_id"] in gone else decided.get(row["extract_id"], "prepared")} for row in rows]

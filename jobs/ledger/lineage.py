@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
@@ -26,16 +29,35 @@ def emit(settings: Settings, lake: Lake, stage: str, subject: str, run_id: str, 
         inputs=[InputDataset(namespace=_namespace(lake), name=name) for name in inputs],
         outputs=[_output(lake, name, columns) for name, columns in outputs.items()])
     settings.events.parent.mkdir(parents=True, exist_ok=True)
-    with open(settings.events, "a", encoding="utf-8") as file:
-        file.write(json.dumps(Serde.to_dict(event)) + "\n")
+    _append(settings.events, json.dumps(Serde.to_dict(event)).encode())
 
 
 def events(settings: Settings) -> list[dict[str, Any]]:
-    """Every event written so far, oldest first."""
+    """Every event written so far, oldest first; a line that a kill cut off is none."""
     if not settings.events.exists():
         return []
-    with open(settings.events, encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.strip()]
+    return [event for line in settings.events.read_bytes().splitlines() if (event := _event(line))]
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line in one write, so that lines of runs side by side do not mix; one that was cut off before it is ended."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        start = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
+        content = start + line + b"\n"
+        if os.write(descriptor, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def origins(found: list[dict[str, Any]]) -> dict[str, dict[str, list[str]]]:

@@ -12,13 +12,16 @@ def build(message: DataFrame, interaction: DataFrame) -> DataFrame:
     message, interaction: the core tables + person_key; where it is null a source identity stands for the person.
     What the brand itself posts is no event but an answer to the post it replies to, of which the first counts. Mentions
     are posts and interactions that are no complaint. Answers are events answered by then, on the day of the event, and
-    their delay is at least 0: the clocks of two systems may disagree. People: distinct persons, as far as named.
+    their delay is at least 0: the clocks of two systems may disagree. People: distinct persons, as far as named; for
+    each count of events also those behind it, people_in_mentions, people_in_complaints and people_in_answers.
     """
     events = _posts(message).unionByName(_interactions(interaction))
+    cells = {"mentions": ~F.col("is_complaint"), "complaints": F.col("is_complaint"),
+             "answers": F.col("delay_seconds").isNotNull()}
     return events.groupBy("day", "channel_code").agg(
-        F.count_distinct("person").alias("people"), F.count(F.when(~F.col("is_complaint"), 1)).alias("mentions"),
-        F.count(F.when(F.col("is_complaint"), 1)).alias("complaints"), F.count("delay_seconds").alias("answers"),
-        (F.median("delay_seconds") / 60).alias("median_answer_minutes"))
+        F.count_distinct("person").alias("people"), (F.median("delay_seconds") / 60).alias("median_answer_minutes"),
+        *[F.count(F.when(is_one, 1)).alias(name) for name, is_one in cells.items()],
+        *[F.count_distinct(F.when(is_one, F.col("person"))).alias(f"people_in_{name}") for name, is_one in cells.items()])
 
 
 def derive(protected: DataFrame) -> DataFrame:

@@ -14,6 +14,7 @@ from contracts.model import Feed, Source, Stream
 from contracts.vocabulary import Outcome
 from jobs.check import gate
 from jobs.ledger import accounts, batches
+from jobs.run import consent
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import conform as stage
@@ -130,11 +131,14 @@ def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str,
     contract = shell.catalog.tables[table]
     rows = reduce(lambda a, b: a.unionByName(b),
                   [stage.core_rows(decided[f.stream], source, f, contract) for f in feeds])
-    settled = reduce(lambda a, b: a.unionByName(b), [
-        decided[name].where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
-        for name in dict.fromkeys(f.stream for f in feeds)])
-    held = shell.lake.read(table).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'").select("record_id")
-    gone = held.join(settled, "record_id", "left_semi").join(rows.select("record_id"), "record_id", "left_anti")
+    mine = reduce(lambda a, b: a.unionByName(b), [
+        decided[name].select("record_id", "position", "batch_id", "outcome") for name in dict.fromkeys(f.stream for f in feeds)])
+    settled = mine.where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
+    held = shell.lake.read(table).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'")
+    if table == consent.CONSENT:
+        rows = stage.doubted(rows, mine, held)
+    left = held.select("record_id").join(settled, "record_id", "left_semi")
+    gone = left.join(rows.select("record_id"), "record_id", "left_anti")
     return rows, gone
 
 

@@ -17,9 +17,10 @@ from jobs.check import gate
 from jobs.delivery import upload
 from jobs.errors import LakeError, NotApproved
 from jobs.files import Files
+from jobs.lake import Lake
 from jobs.ledger import accounts, extracts, releases
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, pseudonyms
+from jobs.run import consent, entitled, pseudonyms
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
@@ -37,6 +38,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
     """
     with open_shell(settings, "extract.prepare", recipient_id, with_engine=True) as shell:
         recipient, lake, now = shell.catalog.recipients[recipient_id], shell.lake, datetime.now(UTC)
+        stage.refuse_inactive(recipient, shell.catalog.products[recipient.product])
         stage.refuse_expired_agreement(recipient, now.date())
         requester = Airflow().requester(*dag_run)
         extract_id = f"{recipient.id}-{hashlib.sha256('/'.join(dag_run).encode()).hexdigest()[:12]}"
@@ -89,12 +91,14 @@ def record(settings: Settings, extract_id: str, dag_run: tuple[str, str]) -> Rep
 def deliver(settings: Settings, extract_id: str) -> Report:
     """Deliver an extract that an approver of its contract approved. Delivered once, it is not delivered again.
 
-    Raises NotApproved unless approval, signature, files, contract and expiry all hold; nothing leaves then.
+    Raises NotApproved unless approval, signature, files, contract and expiry all hold, everybody in it still permits
+    it, and the recipient has nothing newer; nothing leaves then.
     """
-    with open_shell(settings, "extract.deliver", extract_id, with_engine=False) as shell:
+    with open_shell(settings, "extract.deliver", extract_id, with_engine=True) as shell:
         lake, now = shell.lake, datetime.now(UTC)
         entry = extracts.find(lake, extract_id)
         recipient = shell.catalog.recipients[entry["recipient"]]
+        stage.refuse_inactive(recipient, shell.catalog.products[recipient.product])
         files = Files(folder(settings, recipient, extract_id))
         held = {name: files.read(name) for name in (stage.DATA, stage.MANIFEST, stage.SIGNATURE)}
         stage.verify(recipient, held, keys.public_key(settings.keys), now)
@@ -107,11 +111,19 @@ def deliver(settings: Settings, extract_id: str) -> Report:
         shell.report.facts.update(extract_id=extract_id, destination=destination, approver=approver)
         if extracts.of(lake, extracts.DELIVERY, extract_id):
             return shell.report
+        _refuse_superseded(lake, entry)
+        entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
         upload(recipient, destination, {name: content for name, content in held.items() if content is not None})
         extracts.write(lake, extracts.DELIVERY, {"extract_id": extract_id, "manifest_sha256": digest,
                                                  "destination": destination, "delivered_at": now})
         shell.report.change(extracts.DELIVERY)
         return shell.report
+
+
+def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:
+    newer = [e["extract_id"] for e in extracts.delivered(lake, entry["recipient"]) if e["prepared_at"] > entry["prepared_at"]]
+    if newer:
+        raise NotApproved(f"the recipient has {newer[-1]}, which is newer than {entry['extract_id']}")
 
 
 def folder(settings: Settings, recipient: Recipient, extract_id: str) -> str:
@@ -161,10 +173,7 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")
     column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
     rows = released.join(vault.select("person_key", vault["pseudonym"].alias(column)), column, "inner").drop(column)
-    statements, links = consent.read(shell, snapshot)
-    use = permit.Use(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, now)
-    decisions = permit.decide(links, statements, use)
-    judged = rows.join(decisions, "person_key", "inner")
+    judged = rows.join(entitled.decisions(shell, recipient, snapshot, now), "person_key", "inner")
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
                for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
     accounts.hold(extract_id, pin["rows"], entries)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from jobs.settings import Settings
 
 CHUNK = 5_000
 TELL_SECONDS = 10
+LEFT_SECONDS = 24 * 3600
 log = structlog.get_logger()
 
 
@@ -34,21 +37,18 @@ def land(settings: Settings, source_id: str) -> Report:
     nothing, one that is killed after it is completed by the next. Raises SourceUnavailable, SourceRefused.
     """
     with open_shell(settings, "land", source_id, with_engine=False) as shell:
-        source, lake, now = shell.catalog.sources[source_id], shell.lake, datetime.now(UTC)
+        source, lake = shell.catalog.sources[source_id], shell.lake
         number = _healed(lake, source)
         state = lake_state(lake, source)
-        spool = settings.spool / f"{source.id}.parquet"
-        try:
-            rows, new_state = _spooled(spool, source, state, lake, number + 1, now)
+        with _spool(settings.spool, source) as spool:
+            rows, new_state, at = _spooled(spool, source, state, lake, number + 1)
             if rows:
                 reader = pq.ParquetFile(spool)
                 stream = pa.RecordBatchReader.from_batches(reader.schema_arrow, reader.iter_batches(CHUNK))
-                note = {"batch": number + 1, "rows": rows, "state": new_state, "at": now.isoformat()}
+                note = {"batch": number + 1, "rows": rows, "state": new_state, "at": at.isoformat()}
                 lake.append_arrow(source.raw, stream, note=note, once=(source.raw, number + 1))
-                batches.record(lake, source.id, number + 1, rows, now)
+                batches.record(lake, source.id, number + 1, rows, at)
                 shell.report.change(source.raw)
-        finally:
-            spool.unlink(missing_ok=True)
         shell.trail.reads(f"source.{source.id}")
         shell.trail.writes(source.raw, {"payload": []})
         shell.report.facts.update(rows=rows, batch=batches.batch_id(source.id, number + 1) if rows else None)
@@ -78,24 +78,45 @@ def _healed(lake: Any, source: Source) -> int:
     return int(number)
 
 
-def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake: Any, number: int,
-             now: datetime) -> tuple[int, dict[str, dict[str, Any]]]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+@contextmanager
+def _spool(folder: Path, source: Source) -> Iterator[Path]:
+    """A file of this run alone; those that killed runs of the source left behind more than a day ago are removed."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in folder.glob(f"{source.id}.*.parquet"):
+        with suppress(FileNotFoundError):
+            if left.stat().st_mtime < time.time() - LEFT_SECONDS:
+                left.unlink()
+    path = folder / f"{source.id}.{uuid.uuid4().hex}.parquet"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake: Any,
+             number: int) -> tuple[int, dict[str, dict[str, Any]], datetime]:
+    """Write what is new to a file: how many rows, the new cursor, and when the last of them was received.
+
+    A fetch may take hours. What is received late in it may have been made after it began, so each chunk has a time of
+    its own; the cursor and the days asked for again count from the beginning.
+    """
     schema = arrow_schema(lake.contract(source.raw))
     new_state = dict(state)
+    at = begun = datetime.now(UTC)
 
     def known(stream: str, days: int) -> Mapping[str, str]:
-        return _landed(lake, source, stream, now - timedelta(days=days))
+        return _landed(lake, source, stream, begun - timedelta(days=days))
 
     written, told = 0, time.monotonic()
     with pq.ParquetWriter(path, schema) as writer:
-        for chunk in _chunks(fetch(source, access(source.connection.id), state, known, now), new_state):
-            writer.write_table(_envelopes(chunk, source, batches.batch_id(source.id, number), written, now, schema))
+        for chunk in _chunks(fetch(source, access(source.connection.id), state, known, begun), new_state):
+            at = max(at, datetime.now(UTC))
+            writer.write_table(_envelopes(chunk, source, batches.batch_id(source.id, number), written, at, schema))
             written += len(chunk)
             if time.monotonic() - told > TELL_SECONDS:
                 log.info("fetching", source=source.id, records=written)
                 told = time.monotonic()
-    return written, new_state
+    return written, new_state, at
 
 
 def _chunks(found: Iterator[Record | tuple[str, dict[str, Any]]],
@@ -113,7 +134,7 @@ def _chunks(found: Iterator[Record | tuple[str, dict[str, Any]]],
         yield chunk
 
 
-def _envelopes(chunk: list[Record], source: Source, batch: str, first: int, now: datetime,
+def _envelopes(chunk: list[Record], source: Source, batch: str, first: int, at: datetime,
                schema: pa.Schema) -> pa.Table:
     count = len(chunk)
     columns = {
@@ -122,7 +143,7 @@ def _envelopes(chunk: list[Record], source: Source, batch: str, first: int, now:
         "record_id": pa.array([r.record_id for r in chunk], pa.string()),
         "payload": pa.array([r.payload for r in chunk], pa.binary()),
         "is_deleted": pa.array([r.is_deleted for r in chunk]),
-        "received_at": pa.array([now] * count, pa.timestamp("us", "UTC")),
+        "received_at": pa.array([at] * count, pa.timestamp("us", "UTC")),
         "sha256": pa.array([hashlib.sha256(r.payload).hexdigest() for r in chunk])}
     return pa.Table.from_pydict(columns, schema=schema)
 

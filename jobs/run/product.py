@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Product
+from jobs.errors import ConfigurationError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
 from jobs.run import consent, pseudonyms
@@ -20,22 +21,28 @@ if TYPE_CHECKING:
 
 
 def build(settings: Settings, product_id: str) -> Report:
-    """Build a candidate, unless the same contract was built from the same table versions on the same day.
+    """Build a candidate, unless the same contract was built from the same table versions and time changed no consent since.
 
-    Raises IntegrityError when rows are unaccounted for, KeysUnreadable when pseudonyms cannot be made.
+    Nothing is built before every input is there. Raises IntegrityError when rows are unaccounted for, KeysUnreadable
+    when pseudonyms cannot be made, ConsentUnreadable when consent is not there any more or cannot be read.
     """
     with open_shell(settings, "build", product_id, with_engine=True) as shell:
         product = shell.catalog.products[product_id]
+        if product.status != "active":
+            raise ConfigurationError(f"product {product.id} is {product.status}; only active ones are built")
         versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, consent.CONSENT, consent.LINK))}
-        now = datetime.now(UTC)
-        made_from = {"inputs": versions, "contract": product.sha256, "day": now.date().isoformat()}
-        name = product.table.name
+        name, now = product.table.name, datetime.now(UTC)
+        waiting = [n for n, version in versions.items() if version < 0]
+        if waiting and shell.lake.version(name) <= 0:
+            shell.report.facts.update(waiting_for=waiting)
+            return shell.report
         held = shell.lake.note(name)
-        if {key: held.get(key) for key in made_from} != made_from:
-            with workspace(settings.lake_root, name, shell.lake.spark) as work:
-                frames, entries = _permitted(shell, product, versions, now)
+        if not is_current(product, held, versions, now):
+            with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:
+                frames, entries, until = _permitted(shell, product, versions, now)
                 rows, made = _protected(shell, product, _build(product, frames, work))
-                held = {**made_from, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
+                held = {"contract": product.sha256, "inputs": versions, "until": until,
+                        "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 shell.lake.replace(name, work.keep("protected", rows), note=held)
             shell.report.change(name)
         _account(shell, product, held, now)
@@ -44,15 +51,23 @@ def build(settings: Settings, product_id: str) -> Report:
         return shell.report
 
 
+def is_current(product: Product, note: dict[str, Any], versions: dict[str, int], now: datetime) -> bool:
+    """Whether a candidate with that note is what a build would make now: same contract, same inputs, same consents."""
+    lapsed = note.get("until") is not None and datetime.fromisoformat(note["until"]) <= now
+    return note.get("contract") == product.sha256 and note.get("inputs") == versions and not lapsed
+
+
 def candidate_id(product: str, version: int) -> str:
     """The name under which a candidate's accounts are kept."""
     return f"product.{product}@{version}"
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int],
-               now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]]]:
-    """The rows of each input that may go on, with their person_key, and the account of what was withheld."""
+               now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None]:
+    """The rows of each input that may go on, with their person_key, the account of what was withheld, and until when
+    these decisions hold if nobody says anything new."""
     statements, links = consent.read(shell, versions)
+    change = permit.next_change(statements, now).collect()[0]["at"] if product.legal_basis.rests_on_consent else None
     use = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
     decisions = permit.decide(links, statements, use)
     frames: dict[str, DataFrame] = {}
@@ -64,7 +79,7 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int],
         accounts.hold(f"{product.id}: {name}", rows.count(), found)
         entries.extend(("permit", entry) for entry in found)
         frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
-    return frames, entries
+    return frames, entries, datetime.fromtimestamp(change / 1e6, UTC).isoformat() if change else None
 
 
 def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from jobs import keys
 from jobs.run.shell import Shell
 from jobs.stages.pseudonymise import digest
+from jobs.turn import turn
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -20,10 +21,11 @@ TABLE = "vault.pseudonym"
 def complete(shell: Shell, domain: str, rows: DataFrame) -> None:
     """Make sure that every person_key of ``rows`` has a pseudonym in the domain. Raises KeysUnreadable."""
     wanted = rows.select("person_key").distinct().toArrow()["person_key"].combine_chunks().cast(pa.string())
-    held = shell.lake.arrow(TABLE, columns=["person_key"], filters=pc.field("domain") == domain)["person_key"]
-    new = wanted.filter(pc.invert(pc.is_in(wanted, value_set=held.combine_chunks().cast(pa.string())))).to_pylist()
-    if not new:
-        return
-    made = digest(keys.domain_key(shell.settings.keys, domain), new)
-    shell.lake.append_arrow(TABLE, pa.table({"domain": [domain] * len(new), "person_key": new, "pseudonym": made}))
+    with turn(shell.settings.home / "turns", f"pseudonyms.{domain}"):
+        held = shell.lake.arrow(TABLE, columns=["person_key"], filters=pc.field("domain") == domain)["person_key"]
+        new = wanted.filter(pc.invert(pc.is_in(wanted, value_set=held.combine_chunks().cast(pa.string())))).to_pylist()
+        if not new:
+            return
+        made = digest(keys.domain_key(shell.settings.keys, domain), new)
+        shell.lake.append_arrow(TABLE, pa.table({"domain": [domain] * len(new), "person_key": new, "pseudonym": made}))
     shell.report.change(TABLE)

@@ -9,7 +9,8 @@ from contracts.model import Product
 from jobs.check import gate
 from jobs.errors import IntegrityError
 from jobs.ledger import accounts, releases
-from jobs.run.product import candidate_id
+from jobs.run import consent
+from jobs.run.product import candidate_id, is_current
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 
@@ -17,20 +18,20 @@ from jobs.settings import Settings
 def release(settings: Settings, group: str) -> Report:
     """Gate the newest candidates of a group and pin them; readers see the old release until the pin is committed.
 
-    A group without a candidate for each product is not released. Raises GateFailed and IntegrityError; the release
-    that stands stays.
+    A group waits for a candidate of each product, made by its contract as it is and, where it rests on consent, from
+    what people say and who they are now. Raises GateFailed and IntegrityError; the release that stands stays.
     """
     with open_shell(settings, "release", group, with_engine=True) as shell:
-        products = shell.catalog.release_groups()[group]
+        products = [p for p in shell.catalog.release_groups()[group] if p.status == "active"]
         names = [p.table.name for p in products]
         shell.trail.reads(*names)
         versions = {p.id: shell.lake.version(p.table.name) for p in products}
-        waiting = [p.id for p in products if "contract" not in shell.lake.note(p.table.name)]
+        now = datetime.now(UTC)
+        waiting = [p.id for p in products if not _is_ready(shell, p, now)]
         held = releases.latest(shell.lake, group)
         shell.report.facts.update(group=group, waiting_for=waiting, number=_number(held))
         if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
             return shell.report
-        now = datetime.now(UTC)
         rows = [_gated(shell, product, versions[product.id], now) for product in products]
         releases.pin(shell.lake, group, _number(held) + 1, rows, now)
         for name in (releases.TABLE, *names):
@@ -38,6 +39,15 @@ def release(settings: Settings, group: str) -> Report:
         shell.trail.writes(releases.TABLE)
         shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows})
         return shell.report
+
+
+def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
+    """Whether the newest candidate may be released: permits that changed since need a new one first."""
+    note = shell.lake.note(product.table.name)
+    versions = dict(note.get("inputs", {}))
+    if product.legal_basis.rests_on_consent:
+        versions.update({name: shell.lake.version(name) for name in (consent.CONSENT, consent.LINK)})
+    return is_current(product, note, versions, now)
 
 
 def _number(held: dict[str, dict]) -> int:

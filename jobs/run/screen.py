@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import reduce
+from typing import TYPE_CHECKING
 
-from jobs.run.shell import Report, open_shell
+from pyspark.sql import functions as F
+
+from contracts.model import Source
+from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import screen as stage
+from jobs.workspace import Workspace, workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 KINDS: tuple[stage.Kind, ...] = ("message", "interaction", "observation")
 TABLE = "safety.candidate"
 
 
 def screen(settings: Settings, source_id: str) -> Report:
-    """Add the candidates among a source's rows that are not known yet; a known one keeps its clocks."""
+    """Add the candidates among a source's rows that are not known yet; a known one keeps its clocks.
+
+    Records that conform rejected are screened too, as far as they can be read.
+    """
     with open_shell(settings, "screen", source_id, with_engine=True) as shell:
         source, lake, now = shell.catalog.sources[source_id], shell.lake, datetime.now(UTC)
-        kinds = [kind for kind in KINDS if f"core.{kind}" in source.tables]
-        shell.trail.reads(*[f"core.{kind}" for kind in kinds])
         found = 0
-        if kinds:
-            made = [stage.screen(lake.read(f"core.{kind}").where(f"source = '{source.id}'"), kind, stage.lexicon(), now)
-                    for kind in kinds]
-            held = lake.read(TABLE).select("source", "record_id")
-            new = reduce(lambda a, b: a.unionByName(b), made).join(held, ["source", "record_id"], "left_anti")
-            found = new.count()
-            if found:
-                lake.merge(TABLE, new)
-                shell.report.change(TABLE)
-                shell.trail.writes(TABLE)
+        with workspace(settings.lake_root, f"screen.{source.id}", lake.spark) as work:
+            made = [frame for kind in KINDS if f"core.{kind}" in source.tables
+                    for frame in _candidates(shell, source, kind, work, now)]
+            if made:
+                held = lake.read(TABLE).select("source", "record_id")
+                every = stage.one_each(reduce(lambda a, b: a.unionByName(b), made), stage.lexicon())
+                new = work.keep("new", every.join(held, ["source", "record_id"], "left_anti"))
+                found = new.count()
+                if found:
+                    lake.merge(TABLE, new)
+                    shell.report.change(TABLE)
+                    shell.trail.writes(TABLE)
         shell.report.facts.update(candidates=found)
         return shell.report
+
+
+def _candidates(shell: Shell, source: Source, kind: stage.Kind, work: Workspace, now: datetime) -> Iterator[DataFrame]:
+    """Those among the rows of a core table, and among the rejected records of the streams that feed it."""
+    lake, table, pointers = shell.lake, f"core.{kind}", f"{source.raw}__rejected"
+    shell.trail.reads(table)
+    yield stage.screen(lake.read(table).where(f"source = '{source.id}'"), kind, stage.lexicon(), now)
+    if not lake.exists(pointers):
+        return
+    shell.trail.reads(source.raw, pointers)
+    place = ["batch_id", "position"]
+    rejected = lake.read(source.raw).join(lake.read(pointers).select(*place), place, "left_semi")
+    for feed in source.feeds:
+        if feed.table == table:
+            # Kept, because Sail fails to plan a filter on what is made of bytes.
+            rows = work.keep(f"unread_{feed.name}", stage.unread(rejected, source, feed, lake.contract(table)))
+            yield stage.screen(rows, kind, stage.lexicon(), now).withColumn("table_name", F.lit(source.raw))

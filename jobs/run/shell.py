@@ -10,10 +10,11 @@ from typing import Any
 
 from contracts.load import Catalog, catalog
 from jobs import engine
-from jobs.errors import ConcordError, LostRace
+from jobs.errors import ConcordError, LostRace, no_room
 from jobs.lake import Lake, is_lost_race
 from jobs.ledger import audit
 from jobs.settings import Settings
+from jobs.turn import turn
 
 
 @dataclass
@@ -47,19 +48,18 @@ class Shell:
 
 @contextmanager
 def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) -> Iterator[Shell]:
-    """Open the lake for a stage; whatever happens, one audit entry and one lineage event are written."""
+    """Open the lake for a stage, when it is its turn; whatever happens, one audit entry and one lineage event are written."""
     contracts = catalog()
     trail = audit.Trail(stage, subject)
     report = Report()
-    started = time.monotonic()
-    if not with_engine:
-        lake = Lake(settings.lake_root, contracts.tables)
-        with _closed(Shell(settings, contracts, lake, trail, report), started) as shell:
+    lake = Lake(settings.lake_root, contracts.tables)
+    started, name = time.monotonic(), f"{stage}.{subject}"
+    with _closed(Shell(settings, contracts, lake, trail, report), started) as shell, turn(settings.home / "turns", name):
+        if not with_engine:
             yield shell
-        return
-    with engine.session(settings.engine) as spark:
-        lake = Lake(settings.lake_root, contracts.tables, spark)
-        with _closed(Shell(settings, contracts, lake, trail, report), started) as shell:
+            return
+        with engine.session(settings.engine) as spark:
+            shell.lake = Lake(settings.lake_root, contracts.tables, spark)
             yield shell
 
 
@@ -68,12 +68,24 @@ def _closed(shell: Shell, started: float) -> Iterator[Shell]:
     try:
         yield shell
     except BaseException as error:
+        _keep_to_what_changed(shell)
         shell.trail.detail = {"error": type(error).__name__}
         audit.close(shell.settings, shell.lake, shell.trail, "failed")
-        if not isinstance(error, ConcordError) and is_lost_race(error):
+        if isinstance(error, ConcordError) or not isinstance(error, Exception):
+            raise
+        if full := no_room(error):
+            raise full from error
+        if is_lost_race(error):
             raise LostRace(f"{shell.trail.stage}: another run was writing a table that this one reads or writes; nothing is "
                            "lost, and running it again helps") from error
         raise
+    _keep_to_what_changed(shell)
     shell.trail.detail.update(shell.report.facts)
     shell.report.facts["seconds"] = round(time.monotonic() - started, 2)
     audit.close(shell.settings, shell.lake, shell.trail, shell.report.result)
+
+
+def _keep_to_what_changed(shell: Shell) -> None:
+    """Of the lake's tables the trail tells on those alone that this run changed."""
+    shell.trail.outputs = {name: columns for name, columns in shell.trail.outputs.items()
+                           if name in shell.report.changed or name not in shell.catalog.tables}

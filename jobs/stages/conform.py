@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from contracts.model import Column as ColumnContract
 from contracts.model import Feed, Source, Stream, Table
-from contracts.vocabulary import Outcome, RejectReason
+from contracts.vocabulary import ConsentDecision, Outcome, RejectReason
 from jobs.schema import ddl
 from jobs.stages.mapping import Cell, Json, compile_call
 
@@ -98,6 +98,26 @@ def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> D
     return decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull()).select(*columns)
 
 
+def doubted(rows: DataFrame, decided: DataFrame, held: DataFrame) -> DataFrame:
+    """Consent rows of a batch after a rule for what cannot be read: a yes whose later version was rejected is a no.
+
+    rows: what ``core_rows`` gives for core.consent. decided: the batch. held: the source's consent rows of other batches.
+    The statement may have been the withdrawal; only a version that can be read makes a yes of it again.
+    """
+    deny = F.lit(str(ConsentDecision.DENY))
+    unread = decided.where((F.col("outcome") == str(Outcome.REJECTED)) & F.col("record_id").isNotNull()).groupBy(
+        "record_id").agg(F.max("position").alias("unread_at"), F.max("batch_id").alias("unread_in"))
+    read = decided.where(F.col("outcome") == str(Outcome.ACCEPTED)).select("record_id", "position")
+    spoiled = unread.join(read, "record_id").where("unread_at > position").select("record_id", F.lit(True).alias("is_spoiled"))
+    fresh = rows.join(spoiled, "record_id", "left").withColumn(
+        "decision_code", F.when(F.col("is_spoiled"), deny).otherwise(F.col("decision_code"))).select(*rows.columns)
+    older = held.where(F.col("decision_code") == str(ConsentDecision.PERMIT)).join(
+        unread.select("record_id", "unread_in"), "record_id").join(rows.select("record_id"), "record_id", "left_anti")
+    return fresh.unionByName(older.select(*[
+        deny.alias(c) if c == "decision_code" else F.col("unread_in").alias(c) if c == "batch_id" else F.col(c)
+        for c in rows.columns]))
+
+
 def settled(decided: DataFrame, source: Source) -> DataFrame:
     """The deletions, as rows that remember them, and with ``is_present`` the accepted records: they are not gone."""
     outcome = F.col("outcome")
@@ -125,9 +145,8 @@ def _envelope(raw: DataFrame, stream: Stream) -> DataFrame:
     base = raw.where(F.col("stream") == stream.name).withColumn("text", text)
     version = compile_call(stream.version, Json(F.col("text"))) if stream.version else _nothing("timestamp")
     gone = compile_call(stream.deleted, Json(F.col("text"))).value if stream.deleted else F.lit(False)
-    at = F.coalesce(version.value, F.when(F.col("is_deleted"), F.col("received_at")))
     return base.select("batch_id", "position", "stream", "record_id", F.col("sha256").alias("payload_sha256"),
-                       "received_at", "text", at.alias("version_at"), version.problem.alias("version_problem"),
+                       "received_at", "text", version.value.alias("version_at"), version.problem.alias("version_problem"),
                        (F.col("is_deleted") | F.coalesce(gone, F.lit(False))).alias("is_gone"))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from contracts.model import Recipient
+from contracts.model import Contract, Recipient
 from jobs.errors import NotApproved
 
 DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
@@ -67,6 +67,13 @@ def verify(recipient: Recipient, files: Mapping[str, bytes | None], key: Ed25519
         raise NotApproved(f"the extract expired at {body['expires_at']}; prepare it again")
     refuse_expired_agreement(recipient, now.date())
     return body
+
+
+def refuse_inactive(*contracts: Contract) -> None:
+    """Raise NotApproved when a contract that an extract rests on is not active."""
+    for contract in contracts:
+        if contract.status != "active":
+            raise NotApproved(f"contract {contract.id} is {contract.status}; only active ones are served")
 
 
 def refuse_expired_agreement(recipient: Recipient, today: date) -> None:

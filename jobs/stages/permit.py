@@ -4,7 +4,8 @@ A use names purposes, perhaps a recipient, a legal basis and a moment. Under con
 answer for every purpose of the use is yes:
 
 - a statement counts when its purpose is one of the use's, it names the use's recipient or none, it names no channel
-  (those are about being contacted, not about this use of data), it is a yes or a no, and it was recorded by then;
+  (those are about being contacted, not about this use of data), it is a yes or a no, and it was recorded by then; a no
+  also when a source's clock is ahead and it seems to be recorded a little later;
 - within one source and scope (purpose, recipient) the latest statement wins; at one instant a no does;
 - a winning yes counts only within its validity, and, where the use has a recipient, only when it names them; a winning
   no counts whatever its dates say, for a lapsed no is not a yes: only a later yes in that source and scope lifts it;
@@ -14,7 +15,7 @@ answer for every purpose of the use is yes:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import and_, or_
 
@@ -26,6 +27,7 @@ from contracts.vocabulary import ConsentDecision, LegalBasis, PermitReason
 # What statements say; of several answers, the greatest counts.
 UNKNOWN, LAPSED, YES, NO = range(4)
 WORDS = 4
+CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,21 @@ def decide(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
         "person_key", (reason == str(PermitReason.PERMITTED)).alias("is_permitted"), reason.alias("reason_code"))
 
 
+def both(first: DataFrame, second: DataFrame) -> DataFrame:
+    """The decisions of two uses as one, for a use that needs both: permitted by both; the first refusal's reason counts."""
+    other = second.select("person_key", F.col("is_permitted").alias("_permitted"), F.col("reason_code").alias("_reason"))
+    permitted = F.col("is_permitted")
+    return first.join(other, "person_key").select(
+        "person_key", (permitted & F.col("_permitted")).alias("is_permitted"),
+        F.when(permitted, F.col("_reason")).otherwise(F.col("reason_code")).alias("reason_code"))
+
+
+def next_change(consent: DataFrame, as_of: datetime) -> DataFrame:
+    """One row with ``at`` (microseconds since 1970): when, after a moment, time alone may next change a decision; else null."""
+    later = [F.min(F.when(F.col(c) > F.lit(as_of), F.col(c))) for c in ("recorded_at", "valid_from_at", "valid_to_at")]
+    return consent.agg(F.unix_micros(F.least(*later)).alias("at"))
+
+
 def apply(rows: DataFrame, links: DataFrame, decisions: DataFrame, legal_basis: LegalBasis) -> DataFrame:
     """Give every row its person and its decision: the same rows + person_key, is_permitted, reason_code.
 
@@ -98,19 +115,18 @@ def account(applied: DataFrame) -> DataFrame:
 
 def _statements(consent: DataFrame, use: Use) -> DataFrame:
     """The statements that concern the use, each with what it says at that moment."""
-    at = F.lit(use.as_of)
-    recipient = F.col("recipient_id").isNull()
-    if use.recipient is not None:
-        recipient = recipient | (F.col("recipient_id") == F.lit(use.recipient))
+    at, is_no = F.lit(use.as_of), F.col("decision_code") == str(ConsentDecision.DENY)
+    names = F.nullif(F.trim("recipient_id"), F.lit(""))
+    recipient = names.isNull() if use.recipient is None else names.isNull() | (names == F.lit(use.recipient))
+    known = (F.col("recorded_at") <= at) | (is_no & (F.col("recorded_at") <= F.lit(use.as_of + CLOCK_SKEW)))
     concerns = (F.col("purpose_code").isin(*sorted({str(p) for p in use.purposes})) & recipient
-                & F.col("channel_code").isNull() & (F.col("recorded_at") <= at)
+                & F.col("channel_code").isNull() & known
                 & F.col("decision_code").isin(str(ConsentDecision.PERMIT), str(ConsentDecision.DENY)))
     begun = F.coalesce(F.col("valid_from_at"), F.col("recorded_at")) <= at
     over = F.coalesce(F.col("valid_to_at") <= at, F.lit(False))
-    says = F.when(F.col("decision_code") == str(ConsentDecision.DENY), F.lit(NO)).when(
-        begun & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
+    says = F.when(is_no, F.lit(NO)).when(begun & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
     return consent.where(concerns).select(
-        "source", "source_person_id", "purpose_code", "recipient_id", "recorded_at", says.alias("says"))
+        "source", "source_person_id", "purpose_code", names.alias("recipient_id"), "recorded_at", says.alias("says"))
 
 
 def _winners(people: DataFrame, statements: DataFrame) -> DataFrame:

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 MARK = "is_released"
+PEOPLE_IN = "people_in_"
 
 
 def mark_cells(rows: DataFrame, counts_people: str, minimum: int) -> DataFrame:
@@ -38,17 +39,15 @@ def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], m
     Rows that count at most ``minimum`` people vanish. In those that stay, each cell column of at most ``minimum``
     becomes null, 0 included: beside a published total a 0 says of everybody in it what they did not do, and a 0 that
     turns null in the next release would show that the first person came. The rest is rounded to the nearest multiple
-    of ``rounding``, half up. Columns that are not counts must be derived from the result, not from exact counts.
+    of ``rounding``, half up. A cell that counts events, not people, comes with the people behind it in a column of its
+    name and ``people_in_`` before it, which the minimum is asked of too and which does not leave: nine complaints of one
+    person are no crowd. Columns that are not counts must be derived from the result, not from exact counts.
     """
     kept = mark_cells(rows, counts_people, minimum).where(F.col(MARK)).drop(MARK)
-    cells = {counts_people, *cell_columns}
-    return kept.select(*[_coarse(F.col(c), minimum, rounding).alias(c) if c in cells else F.col(c)
-                         for c in rows.columns])
-
-
-def small_groups(rows: DataFrame, group_columns: Sequence[str], person_column: str, minimum: int) -> DataFrame:
-    """The rows about persons that may leave: those of groups with at least ``minimum`` distinct persons."""
-    return mark_groups(rows, group_columns, person_column, minimum).where(F.col(MARK)).drop(MARK)
+    cells, behind = {counts_people, *cell_columns}, {c for c in rows.columns if c.startswith(PEOPLE_IN)}
+    return kept.select(*[
+        F.when(F.col(PEOPLE_IN + c if PEOPLE_IN + c in behind else c) > minimum, _coarse(F.col(c), minimum, rounding)).alias(c)
+        if c in cells else F.col(c) for c in rows.columns if c not in behind])
 
 
 def account(marked: DataFrame) -> DataFrame:

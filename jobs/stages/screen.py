@@ -16,6 +16,10 @@ import yaml
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from contracts.model import Feed, Source, Table
+from jobs.schema import ddl
+from jobs.stages.mapping import Json, compile_call
+
 Kind = Literal["message", "interaction", "observation"]
 
 TRIAGE_WITHIN = timedelta(hours=24)
@@ -72,6 +76,34 @@ def screen(rows: DataFrame, kind: Kind, lexicon: Lexicon, found_at: datetime) ->
         reason.alias("reason_code"), F.col(at).alias("occurred_at"), F.lit(found_at).alias("found_at"),
         F.lit(found_at + TRIAGE_WITHIN).alias("triage_due_at"), F.lit(found_at + REPORT_WITHIN).alias("report_due_at"),
     ).where(F.col("reason_code").isNotNull())
+
+
+def unread(rejected: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
+    """Rejected raw records of a feed's stream as rows for ``screen``: with what can be read of each, null for the rest.
+
+    Reporting does not wait for a record to be put right. Where no text can be found the whole payload is the text; a
+    record without an id is named by its batch and position.
+    """
+    content = F.when(F.is_valid_utf8(F.col("payload")), F.col("payload").cast("string")).otherwise(
+        F.decode(F.col("payload"), "ISO-8859-1"))
+    base = rejected.where(F.col("stream") == feed.stream).withColumn("content", content)
+    found = {m.column: compile_call(m.expression, Json(F.col("content"))).value for m in feed.mappings}
+    for column, default in {"text": F.col("content"), "is_from_brand": F.lit(False), "status_code": F.lit("")}.items():
+        if column in found:
+            found[column] = F.coalesce(found[column], default)
+    name = F.coalesce(F.col("record_id"), F.concat_ws("/", F.col("batch_id"), F.col("position").cast("string")))
+    own = ("source", "record_id", "batch_id", "position")
+    return base.select(F.lit(source.id).alias("source"), name.alias("record_id"),
+                       *[found.get(n, F.lit(None)).cast(t).alias(n) for n, t in ddl(table).items() if n not in own])
+
+
+def one_each(found: DataFrame, lexicon: Lexicon) -> DataFrame:
+    """Of several candidates that are one record the most serious."""
+    order = F.array(*[F.lit(code) for code, _ in lexicon.words], F.lit("low_glucose"), F.lit("high_glucose"))
+    key = ("source", "record_id")
+    rest = [c for c in found.columns if c not in key]
+    best = F.min(F.struct(F.array_position(order, F.col("reason_code")).alias("rank"), *rest))
+    return found.groupBy(*key).agg(best.alias("best")).select(*key, *[F.col(f"best.{c}").alias(c) for c in rest])
 
 
 def fold(text: str) -> str:

@@ -7,17 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from contracts.load import ContractError, _catalog, catalog, check_files, folders
+from contracts.load import ContractError, _catalog, catalog, check_files
+from tests.contracts.broken import APP, CRM, GLUCOSE, OBSERVATION, OPTIN, OWN, PARTNER, Case, is_refused
 
-OWN = folders()[0]
-APP, CRM, OBSERVATION = "sources/adherence_app.yaml", "sources/crm.yaml", "core/observation.yaml"
-GLUCOSE, OPTIN, PARTNER = "products/glucose_daily.yaml", "products/optin_rates.yaml", "recipients/glycemia_institute.yaml"
 BASIS = "  - {property: legalBasis, value: consent}\n"
 PERSON = "      - {name: source_person_id, transformLogic: identifier(payload.id), required: true}\n"
 EMAIL = "      - {name: email, transformLogic: email(payload.email)}"
 
-# contract, what stands there, what a newcomer writes, a part of the line that is pointed at, parts of the message
-CASES: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
+CASES: dict[str, Case] = {
     "unknown key at the top": (APP, "status: active\n", "status: active\nlegalBasis: consent\n", "legalBasis: consent",
                                ("legalBasis is not a key", "customProperties entry")),
     "misspelt key at the top": (APP, "version: 1.0.0\n", "version: 1.0.0\nstatsu: active\n", "statsu", ("did you mean status?",)),
@@ -119,7 +116,7 @@ CASES: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
     "legitimate interest with an empty reason": (OPTIN, "The company must know how many people said yes and no to show that it acts "
         "lawfully; only counts above the minimum cell leave.", "", "legalBasis",
         ("give minimumCell and basisReason",)),
-    "legitimate interest for rows about persons": (GLUCOSE, BASIS, BASIS.replace("consent", "legitimate_interest"), "legalBasis",
+    "legitimate interest for rows about persons": (GLUCOSE, "value: explicit_consent}", "value: legitimate_interest}", "legalBasis",
         ("only for aggregates", "or rest the product on consent")),
     "minimum cell of one": (OPTIN, "{property: minimumCell, value: 7}", "{property: minimumCell, value: 1}", "minimumCell",
                             ("minimumCell: Input should be greater than or equal to 2, not 1",)),
@@ -151,22 +148,7 @@ CASES: dict[str, tuple[str, str, str, str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_is_refused_with_its_line_and_what_to_write(name: str, tmp_path: Path) -> None:
-    base, there, instead, pointed, parts = CASES[name]
-    text = (OWN / base).read_text("utf-8")
-    assert there in text
-    at = text.index(there)
-    broken = text[:at] + instead + text[at + len(there):]
-    path = tmp_path / base
-    path.parent.mkdir()
-    path.write_text(broken, "utf-8")
-    with pytest.raises(ContractError) as caught:
-        check_files([path])
-    said = str(caught.value)
-    found = re.match(rf"{re.escape(str(path))}:(\d+): ", said)
-    assert found, said
-    line = broken.splitlines()[int(found[1]) - 1]
-    assert pointed in line, f"points at {line!r}: {said}"
-    assert all(part in said for part in parts), said
+    is_refused(CASES[name], tmp_path)
 
 
 def test_a_file_that_is_no_mapping_not_utf8_or_not_there(tmp_path: Path) -> None:
@@ -202,6 +184,16 @@ def copied(folder: Path, base: str, *swaps: tuple[str, str], name: str = "") -> 
     (PARTNER, (("id: glycemia", "id: glycaemia"), ("name: glycemia_institute", "name: glycaemia_institute"),
                ("name: readings", "name: reading")), "glycaemia_institute.yaml",
      "reading is no column of product glucose_daily (did you mean readings?)"),
+    (PARTNER, (("id: glycemia", "id: glycaemia"), ("name: glycemia_institute", "name: glycaemia_institute")), "glycaemia_institute.yaml",
+     "pseudonymDomain glycemia_institute is that of recipient glycemia_institute"),
+    (PARTNER, (("id: glycemia", "id: glycaemia"), ("name: glycemia_institute", "name: glycaemia_institute"),
+               ("pseudonymDomain, value: glycemia_institute", "pseudonymDomain, value: engagement")), "glycaemia_institute.yaml",
+     "pseudonymDomain engagement is that of product glucose_daily"),
+    (PARTNER, (("id: glycemia", "id: glycaemia"), ("name: glycemia_institute", "name: glycaemia_institute"),
+               ("dataCategory, value: health", "dataCategory, value: technical"), ("explicit_consent", "consent")),
+     "glycaemia_institute.yaml", "legalBasis consent is not enough for health data"),
+    (GLUCOSE, (("id: glucose_daily", "id: glucose_weekly"), ("name: glucose_daily", "name: glucose_weekly"),
+               ("[core.observation]", "[vault.link]")), "glucose_weekly.yaml", "inputs names vault.link; only core tables are inputs"),
 ])
 def test_what_only_all_contracts_together_show(base: str, swaps: tuple[tuple[str, str], ...], name: str, said: str, tmp_path: Path,
                                                monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +214,14 @@ def test_a_contract_elsewhere_says_where_contracts_lie(tmp_path: Path) -> None:
     path = tmp_path / "drafts" / "x.yaml"
     with pytest.raises(ContractError, match="lies in a folder called drafts; a contract lies in one called core, sources"):
         check_files([path])
+
+
+def test_an_extract_is_checked_with_its_product_beside_it(tmp_path: Path) -> None:
+    product = copied(tmp_path, GLUCOSE, ("glucose_daily", "glucose_weekly"), ("value: engagement}", "value: weekly}"), name="glucose_weekly.yaml")
+    extract = copied(tmp_path, PARTNER, ("glycemia_institute", "other_institute"), ("glucose_daily", "glucose_weekly"), name="other_institute.yaml")
+    assert check_files([extract, product]) == 2
+    with pytest.raises(ContractError, match="did you mean glucose_daily"):
+        check_files([extract])
 
 
 def test_a_sound_contract_of_ones_own_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import threading
@@ -90,9 +91,9 @@ def done(*changed: str, **more: Any) -> dict[str, Any]:
 
 
 def test_output_is_passed_on_and_only_changed_outlets_are_told_on(make: Make) -> None:
-    run = make(report=done("core.message", "ledger.account", batch="crm.1", versions={"core.message": 4})).execute()
+    run = make(report=done("core.message", "ledger.account", batch="crm.1")).execute()
     assert run.told == ["core.message"]
-    assert run.extras == {"core.message": {"version": 4, "batch": "crm.1"}}
+    assert run.extras == {"core.message": {"batch": "crm.1"}}
     assert "words conform crm" in run.lines
     assert run.report["batch"] == "crm.1"
 
@@ -149,15 +150,28 @@ def test_an_end_without_a_report_fails(make: Make, last: str) -> None:
         make(last=last).execute()
 
 
-def test_a_command_knows_little_of_our_environment(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AIRFLOW__API_AUTH__JWT_SECRET", "AWS_SECRET_ACCESS_KEY", "SECRET", "CONCORD_CONNECTION_OTHER",
-                 "CONCORD_LAKE"):
+STORE = {"AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"}
+
+
+@pytest.mark.parametrize(("lake", "words", "more"), [
+    ("/lake", ("conform", "crm"), set()), ("/lake", ("extract", "prepare", "x"), set()),
+    ("s3://lake/x", ("conform", "crm"), STORE), ("/lake", ("extract", "deliver", lambda _: ["x-1"]), STORE)],
+    ids=["local", "prepare", "s3", "deliver"])
+def test_a_command_knows_little_of_our_environment(
+        make: Make, monkeypatch: pytest.MonkeyPatch, lake: str, words: tuple[Any, ...], more: set[str]) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AIRFLOW__API_AUTH__JWT_SECRET", "SECRET", "CONCORD_CONNECTION_OTHER", "HTTPS_PROXY", "SSL_CERT_FILE",
+                 "REQUESTS_CA_BUNDLE", *STORE):
         monkeypatch.setenv(name, "x")
-    run = make(report=done("core.message")).execute()
-    names = next(line for line in run.lines if line.startswith("names ")).split()[1:]
-    assert "CONCORD_LAKE" in names
-    allowed = re.compile(r"PATH|HOME|LANG|TMPDIR|PYTHONPATH|PYTHONUNBUFFERED|LC_CTYPE|CONCORD_(?!CONNECTION_).+")
-    assert [name for name in names if not allowed.fullmatch(name)] == []
+    monkeypatch.setenv("CONCORD_LAKE", lake)
+    run = make(report=done("core.message"), arguments=words).execute()
+    names = set(next(line for line in run.lines if line.startswith("names ")).split()[1:])
+    assert names & STORE == more
+    assert {"CONCORD_LAKE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"} <= names
+    allowed = re.compile(r"PATH|HOME|LANG|TMPDIR|PYTHONPATH|PYTHONUNBUFFERED|LC_CTYPE|SSL_CERT_FILE|REQUESTS_CA_BUNDLE"
+                         r"|CONCORD_(?!CONNECTION_).+")
+    assert [name for name in names - more if not allowed.fullmatch(name)] == []
 
 
 @pytest.mark.parametrize(("extra", "address"), [

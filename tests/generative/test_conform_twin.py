@@ -56,13 +56,6 @@ class Event:
         return self.shape not in ("broken", "cut")
 
 
-def version(event: Event, number: int) -> str | None:
-    """The version conform keeps: the record's own; for a tombstone without one, when it was received."""
-    if event.at is None and event.shape == "tombstone":
-        return (RECEIVED + timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return event.at
-
-
 def naive(landed: list[list[Event]]) -> tuple[dict[tuple[int, int], str], dict[int, Event]]:
     """The rules read aloud: outcomes by (batch, position), and what core and its memory of deletions end with."""
     outcomes: dict[tuple[int, int], str] = {}
@@ -71,8 +64,8 @@ def naive(landed: list[list[Event]]) -> tuple[dict[tuple[int, int], str], dict[i
         received = (RECEIVED + timedelta(hours=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
         for position, event in enumerate(batch):
             mine = [(p, e) for p, e in enumerate(batch) if e.name == event.name and e.is_well]
-            newest = max(mine, key=lambda pair: (version(pair[1], number) or received, pair[0]), default=(None, None))[0]
-            at, (before, old) = version(event, number), held.get(event.name, (None, None))
+            newest = max(mine, key=lambda pair: (pair[1].at or received, pair[0]), default=(None, None))[0]
+            at, (before, old) = event.at, held.get(event.name, (None, None))
             if not event.is_well:
                 outcome = "rejected"
             elif any(p > position and e.raw.content == event.raw.content and e.is_gone == event.is_gone for p, e in mine):
@@ -88,7 +81,7 @@ def naive(landed: list[list[Event]]) -> tuple[dict[tuple[int, int], str], dict[i
             outcomes[number, position] = outcome
         for position, event in enumerate(batch):
             if outcomes[number, position] in ("deletion", "accepted"):
-                held[event.name] = version(event, number), event
+                held[event.name] = event.at, event
     return outcomes, {name: event for name, (_, event) in held.items() if not event.is_gone}
 
 

@@ -18,7 +18,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 moments = st.integers(0, 6).map(lambda n: START + timedelta(days=n))
 statements = st.tuples(
     st.sampled_from(["app", "crm"]), st.sampled_from(["research", "research", "decision_support"]),
-    st.sampled_from([None, None, "lab", "other"]), st.sampled_from([None, None, None, "email"]),
+    st.sampled_from([None, "", "lab", "other"]), st.sampled_from([None, None, None, "email"]),
     st.sampled_from(["permit", "permit", "deny", "asked"]), moments, st.none() | moments, st.none() | moments)
 people = st.lists(st.lists(statements, max_size=6), min_size=20, max_size=60)
 uses = st.builds(Use, st.sampled_from([("research",), ("research", "decision_support")]),
@@ -31,8 +31,8 @@ def naive(said: list[tuple[Any, ...]], use: Use) -> str:
     for purpose in use.purposes:
         scopes: dict[tuple[Any, Any], list[tuple[Any, ...]]] = {}
         for s in said:
-            if s[1] == purpose and s[2] in (None, use.recipient) and not s[3] and s[4] != "asked" and s[5] <= use.as_of:
-                scopes.setdefault((s[0], s[2]), []).append(s)
+            if s[1] == purpose and (s[2] or None) in (None, use.recipient) and not s[3] and s[4] != "asked" and s[5] <= use.as_of:
+                scopes.setdefault((s[0], s[2] or None), []).append(s)
         answers = set()
         for (_, recipient), all_said in scopes.items():
             last = [s for s in all_said if s[5] == max(x[5] for x in all_said)]

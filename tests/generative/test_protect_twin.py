@@ -34,6 +34,6 @@ def test_cells_equal_the_naive_ones(frame: Any, rows: list[tuple[Any, Any]], min
 @given(rows=members, minimum=st.integers(1, 4))
 def test_groups_equal_the_naive_ones(frame: Any, rows: list[tuple[Any, Any]], minimum: int) -> None:
     built = frame("person string, area string", rows)
-    left = [tuple(r) for r in protect.small_groups(built, ["area"], "person", minimum).collect()]
+    left = [tuple(r) for r in protect.mark_groups(built, ["area"], "person", minimum).where(protect.MARK).select("person", "area").collect()]
     naive = [row for row in rows if len({p for p, area in rows if area == row[1]}) >= minimum]
     assert sorted(map(str, left)) == sorted(map(str, naive))

@@ -30,11 +30,21 @@ def version(home: Settings) -> int:
     return Lake(home.lake_root, catalog().tables).version("product.glucose_daily")
 
 
-def test_without_a_consent_table_nothing_is_built(home):
+@pytest.mark.parametrize("absent", ["core/consent", "vault/link", "core/observation"])
+def test_a_product_waits_for_its_inputs(home, absent):
+    shutil.rmtree(f"{home.lake_root}/{absent}")
+    report = build(home, "glucose_daily")
+    assert report.result == "unchanged" and report.facts["waiting_for"] == [absent.replace("/", ".")]
+    assert version(home) <= 0
+
+
+def test_without_a_consent_table_nothing_is_built_any_more(home):
+    build(home, "glucose_daily")
+    before = version(home)
     shutil.rmtree(f"{home.lake_root}/core/consent")
     with pytest.raises(ConsentUnreadable, match="does not exist"):
         build(home, "glucose_daily")
-    assert version(home) <= 0
+    assert version(home) == before > 0
     assert ConsentUnreadable.exit_code == ExitCode.CONSENT and not ExitCode.CONSENT.is_retried
 
 
@@ -63,7 +73,8 @@ def test_a_table_that_is_being_written_is_asked_for_again_later(home, monkeypatc
     assert ExitCode(LostRace.exit_code).is_retried
 
 
-def test_without_links_nothing_is_built(home):
+def test_without_links_nothing_is_built_any_more(home):
+    build(home, "glucose_daily")
     shutil.rmtree(f"{home.lake_root}/vault/link")
     with pytest.raises(ConsentUnreadable, match=r"vault.link"):
         build(home, "glucose_daily")

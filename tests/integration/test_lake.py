@@ -101,6 +101,16 @@ def test_undeclared_things_are_refused(lake: Lake, frame: Any, spark: Any) -> No
     assert lake.version(NAME) <= 0
 
 
+def test_a_table_made_by_another_contract_is_refused(lake: Lake, frame: Any) -> None:
+    lake.append_arrow(NAME, arrow(row(1)))
+    wider = THING.model_copy(update={"columns": (*THING.columns, column("more", "string"))})
+    changed = Lake(lake.root, {NAME: wider}, lake.spark)
+    for act in (changed.read, changed.arrow, lambda name: changed.replace(name, frame(row(2)).selectExpr("*", "'x' AS more"))):
+        with pytest.raises(LakeError, match="more"):
+            act(NAME)
+    assert words(lake) == {1: "a"}
+
+
 @pytest.mark.parametrize(("bad", "said"), [([row(None)], "null"), ([row(1), row(2, source=None)], "null"),
                                            ([row(1), row(1, word="b")], "more than once")])
 def test_null_and_duplicate_keys_are_refused_on_every_road(lake: Lake, frame: Any, bad: list[dict[str, Any]], said: str) -> None:

@@ -15,9 +15,9 @@ from contracts import catalog
 from jobs import engine as engines
 from jobs.errors import GateFailed, IntegrityError, LakeError
 from jobs.lake import Lake
-from jobs.ledger import releases
+from jobs.ledger import accounts, releases
 from jobs.read import released
-from jobs.run.product import build
+from jobs.run.product import build, is_current
 from jobs.run.release import release
 from jobs.run.summary import summary
 from jobs.settings import Settings
@@ -103,6 +103,38 @@ def test_a_candidate_with_other_rows_than_its_account_is_not_released(home):
         lake.replace("product.glucose_daily", lake.read("product.glucose_daily").limit(3), note=lake.note("product.glucose_daily"))
     with pytest.raises(IntegrityError, match="account"):
         release(home, GROUP)
+
+
+def test_permits_that_changed_since_the_build_are_not_released(home):
+    lake = Lake(home.lake_root, catalog().tables)
+    more_readings(home)
+    build(home, "glucose_daily")
+    small_lake.append(lake, "core.consent", [
+        {**small_lake.statement("person-0", "adherence_monitoring", decision="deny"), "recorded_at": datetime(2026, 10, 2, tzinfo=UTC)}])
+    assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily"]
+    assert lake.version("ledger.release") == 1
+    build(home, "glucose_daily")
+    release(home, GROUP)
+    assert len(set(released("glucose_daily", settings=home).arrow()["person_id"].to_pylist())) == 11
+
+
+def test_a_candidate_is_current_by_contract_inputs_and_time():
+    product, versions, now = catalog().products["glucose_daily"], {"core.consent": 1}, datetime(2026, 11, 1, tzinfo=UTC)
+    note = {"contract": product.sha256, "inputs": versions, "until": "2026-11-02T00:00:00+00:00"}
+    assert is_current(product, note, versions, now)
+    assert not is_current(product, {}, versions, now)
+    assert not is_current(product, {**note, "contract": "0"}, versions, now)
+    assert not is_current(product, note, {"core.consent": 2}, now)
+    assert not is_current(product, note, versions, datetime(2026, 11, 2, tzinfo=UTC))
+
+
+def test_an_account_written_again_replaces_the_one_before(home):
+    lake, at = Lake(home.lake_root, catalog().tables), datetime(2026, 11, 1, tzinfo=UTC)
+    accounts.write(lake, "other", [("conform", accounts.Entry("core.x", "accepted", "-", 5))], at)
+    for entry in (accounts.Entry("core.x", "rejected", "bad_format", 1), accounts.Entry("core.x", "accepted", "-", 1)):
+        accounts.write(lake, "again", [("conform", entry)], at)
+        assert [(e["outcome"], e["rows"]) for e in accounts.of(lake, {"again"})] == [(entry.outcome, 1)]
+    assert [e["rows"] for e in accounts.of(lake, {"other"})] == [5]
 
 
 def test_a_number_is_pinned_once(home):

@@ -55,6 +55,8 @@ OUTCOMES: dict[str, tuple[list[Landed], list[str], float | None]] = {
     "deleted by its own flag": ([(1, reading(D1, value=1)), (2, reading(D2, **GONE))], ["accepted", "deletion"], None),
     "deleted in the batch": ([(1, reading(D1, value=1)), (1, reading(D2, **GONE))], ["superseded", "deletion"], None),
     "deleted although its payload is broken": ([(1, reading(value=1)), (2, Raw("", "{", is_deleted=True))], ["accepted", "deletion"], None),
+    "deleted without a date, then back as it was": ([(1, reading(D1, value=1)), (2, tombstone()), (3, reading(D1, value=1))],
+                                                    ["accepted", "deletion", "accepted"], 1),
     "deleted before it was known": ([(1, tombstone())], ["deletion"], None),
     "deleted twice": ([(1, reading(D1)), (2, reading(D2, **GONE)), (3, reading(D2, **GONE))], ["accepted", "deletion", "duplicate"], None),
     "deleted, then created again": ([(1, reading(D1, value=1)), (2, reading(D2, **GONE)), (3, reading(D3, value=3))],

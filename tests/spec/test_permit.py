@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
@@ -32,6 +32,7 @@ def use(*purposes: str, to: str | None = None, basis: str = "consent") -> Use:
 
 
 YES, NO, ASKED = "permit", "deny", "asked"
+AHEAD = day(20) + timedelta(minutes=5)
 OWN, PARTNER, BOTH = use("research"), use("research", to="lab"), use("research", "decision_support")
 CASES: list[tuple[str, Use, list[tuple[Any, ...]], str]] = [
     ("said nothing", OWN, [], "nothing_known"),
@@ -46,6 +47,9 @@ CASES: list[tuple[str, Use, list[tuple[Any, ...]], str]] = [
     ("the same yes twice", OWN, [says(YES, 1), says(YES, 1)], "permitted"),
     ("no recorded at the moment itself", OWN, [says(YES, 1), says(NO, 20)], "denied"),
     ("no recorded after the moment", OWN, [says(YES, 1), says(NO, 20.5)], "permitted"),
+    ("no minutes ahead of our clock", OWN, [says(YES, 1), ("crm", "research", None, None, NO, AHEAD, None, None)], "denied"),
+    ("yes minutes ahead of our clock", OWN, [("crm", "research", None, None, YES, AHEAD, None, None)], "nothing_known"),
+    ("no to an empty recipient is no to the company", OWN, [says(YES, 1), says(NO, 2, to=" ")], "denied"),
     ("yes recorded after the moment", OWN, [says(YES, 21)], "nothing_known"),
     ("yes for another purpose", OWN, [says(YES, 1, "patient_education")], "nothing_known"),
     ("no for another purpose", OWN, [says(YES, 1), says(NO, 2, "patient_education")], "permitted"),
@@ -87,6 +91,24 @@ CASES: list[tuple[str, Use, list[tuple[Any, ...]], str]] = [
     ("counted by law", use(basis="legal_obligation"), [says(NO, 1)], "legal_obligation"),
     ("explicit yes", use("research", basis="explicit_consent"), [says(YES, 1)], "permitted"),
 ]
+
+
+def test_a_use_that_needs_two_permits_is_refused_by_either(frame: Any) -> None:
+    said = "person_key string, is_permitted boolean, reason_code string"
+    answers = [("permitted", True), ("denied", False), ("nothing_known", False)]
+    pairs = {f"{a[0]}/{b[0]}": (a, b) for a in answers for b in answers}
+    first, second = (frame(said, [(name, pair[i][1], pair[i][0]) for name, pair in pairs.items()]) for i in (0, 1))
+    got = {r.person_key: (r.reason_code, r.is_permitted) for r in permit.both(first, second).collect()}
+    assert got == {name: (b[0] if a[1] else a[0], a[1] and b[1]) for name, (a, b) in pairs.items()}
+
+
+def test_the_next_moment_that_time_alone_may_change_a_decision(frame: Any) -> None:
+    def at(*statements: tuple[Any, ...]) -> int | None:
+        return permit.next_change(frame(CONSENT, [(s[0], "p", *s[1:]) for s in statements]), day(20)).collect()[0]["at"]
+
+    assert at(says(YES, 1), says(YES, 2, end=5)) is None
+    assert at(says(YES, 1, end=25), says(YES, 1, start=22, end=30)) == int(day(22).timestamp() * 1e6)
+    assert at(says(YES, 1, end=25), says(YES, 21)) == int(day(21).timestamp() * 1e6)
 
 
 def test_decisions(frame: Any) -> None:

@@ -27,6 +27,17 @@ def test_small_cells_vanish_and_the_rest_is_rounded(frame: Any) -> None:
     assert {r.note for r in left.select("note").collect()} == {"kept"}
 
 
+# events, people behind them -> what leaves beside twenty people: a count of events hides nobody by itself.
+EVENTS = [(9, 1, None), (50, 7, None), (50, 8, 50), (8, 8, 10), (7, 7, None), (50, None, None), (0, 0, None)]
+
+
+def test_events_of_few_people_vanish(frame: Any) -> None:
+    rows = frame("name string, people long, calls long, people_in_calls long", [(str(n), 20, e, p) for n, (e, p, _) in enumerate(EVENTS)])
+    left = protect.suppress(rows, "people", ["calls"], 7, 5)
+    assert left.columns == ["name", "people", "calls"]
+    assert {int(r.name): r.calls for r in left.collect()} == {n: expected for n, (_, _, expected) in enumerate(EVENTS)}
+
+
 @pytest.mark.parametrize(("rounding", "expected"), [
     (None, [8, 9, 10, 14, 15]), (1, [8, 9, 10, 14, 15]), (10, [10, 10, 10, 10, 20]), (3, [9, 9, 9, 15, 15]),
 ])
@@ -52,9 +63,9 @@ GROUPS = [("a", "mon", "x"), ("b", "mon", "x"), ("b", "mon", "x"), ("a", "tue", 
 ])
 def test_small_groups_are_left_out(frame: Any, columns: list[str], minimum: int, left: list[int]) -> None:
     rows = frame(PEOPLE, GROUPS)
-    stay = protect.small_groups(rows, columns, "person", minimum)
+    marked = protect.mark_groups(rows, columns, "person", minimum)
+    stay = marked.where(protect.MARK).drop(protect.MARK)
     assert stay.columns == rows.columns
     assert sorted(map(str, map(tuple, stay.collect()))) == sorted(str(GROUPS[n]) for n in left)
-    marked = protect.mark_groups(rows, columns, "person", minimum)
     account = {r.outcome: r.rows for r in protect.account(marked).collect()}
     assert (account.get("released", 0), account.get("suppressed", 0)) == (len(left), len(GROUPS) - len(left))

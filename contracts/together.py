@@ -1,0 +1,93 @@
+"""What only several contracts together show: whether they fit each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from contracts.model import Product, Recipient
+from contracts.places import near
+from contracts.protection import refuse_weak_basis
+from contracts.table import Column, Table
+from contracts.translate import TranslationError
+
+
+def refuse_misfit(contract: Any, tables: Mapping[str, Table], products: Mapping[str, Product],
+                  recipients: Iterable[Recipient]) -> None:
+    """Raise TranslationError unless a contract fits the tables, products and recipients beside it."""
+    if isinstance(contract, Product):
+        _refuse_strange_inputs(contract, tables)
+        _refuse_shared_domain(contract, recipients)
+    elif isinstance(contract, Recipient):
+        _refuse_other_than_product(contract, products)
+        _refuse_shared_domain(contract, (*products.values(), *recipients))
+
+
+def _refuse_strange_inputs(product: Product, tables: Mapping[str, Table]) -> None:
+    """Only core tables are inputs, since consent is applied to them and nothing else."""
+    if not product.inputs:
+        raise TranslationError("inputs is empty; name core tables, for example [core.observation]", "inputs")
+    for name in product.inputs:
+        if not name.startswith("core."):
+            raise TranslationError(f"inputs names {name}; only core tables are inputs, for example core.observation: "
+                                   "consent is applied to them", "inputs", name)
+        if name not in tables:
+            raise TranslationError(f"inputs names {name!r}, which no contract declares{near(name, tables)}; name core "
+                                   "tables, for example core.observation", "inputs", name)
+        if product.inputs.count(name) > 1:
+            raise TranslationError(f"inputs names {name} twice; keep one", "inputs", name)
+    columns = {f"{name}.{c.name}": c for name in product.inputs for c in tables[name].columns}
+    _refuse_strange_origins(product.table, list(columns), "the inputs")
+    _refuse_weak_basis(product, columns.values())
+
+
+def _refuse_other_than_product(recipient: Recipient, products: Mapping[str, Product]) -> None:
+    """An extract is made of columns that its product has, and its product of rows about persons."""
+    product = products.get(recipient.product)
+    if product is None:
+        raise TranslationError(f"product names {recipient.product!r}, which no contract declares"
+                               f"{near(recipient.product, products)}; there are {', '.join(sorted(products))}",
+                               "product", recipient.product)
+    if product.is_aggregate:
+        persons = sorted(p.id for p in products.values() if not p.is_aggregate)
+        raise TranslationError(f"product {product.id} is an aggregate; an extract is made of rows about persons: name one "
+                               f"of {', '.join(persons)}", "product", product.id)
+    names = [c.name for c in product.table.columns]
+    origins = [f"{product.table.name}.{name}" for name in names]
+    for column in recipient.table.columns:
+        if column.name not in names:
+            raise TranslationError(f"{column.name} is no column of product {product.id}{near(column.name, names)}; it has "
+                                   f"{', '.join(names)}", "schema", column.name)
+        if column.treatment != product.table.column(column.name).treatment:
+            raise TranslationError(f"column {column.name} has treatment {column.treatment}; write "
+                                   f"{product.table.column(column.name).treatment} like product {product.id}",
+                                   "schema", column.name)
+    _refuse_strange_origins(recipient.table, origins, f"product {product.id}")
+    _refuse_weak_basis(recipient, product.table.columns)
+
+
+def _refuse_weak_basis(contract: Product | Recipient, columns: Iterable[Column]) -> None:
+    try:
+        refuse_weak_basis(contract.legal_basis, (c.category for c in columns))
+    except ValueError as error:
+        raise TranslationError(str(error), "legalBasis") from None
+
+
+def _refuse_shared_domain(contract: Product | Recipient, others: Iterable[Product | Recipient]) -> None:
+    """Under one domain two readers have the same pseudonyms, so they could link what each was given."""
+    for other in others:
+        if (other.pseudonym_domain == contract.pseudonym_domain is not None
+                and (type(other), other.id) != (type(contract), contract.id)):
+            kind = type(other).__name__.lower()
+            raise TranslationError(f"pseudonymDomain {contract.pseudonym_domain} is that of {kind} {other.id}: both would "
+                                   f"get the same pseudonyms; write one of its own, for example {contract.id}",
+                                   "pseudonymDomain", str(contract.pseudonym_domain))
+
+
+def _refuse_strange_origins(table: Table, known: list[str], owner: str) -> None:
+    for column in table.columns:
+        for origin in column.origins:
+            if origin not in known:
+                raise TranslationError(f"origin {origin} of {column.name} is no column of {owner}{near(origin, known)}; "
+                                       "write zone.table.column of what it is made from",
+                                       "schema", column.name, "transformSourceObjects", origin)

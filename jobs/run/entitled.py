@@ -1,0 +1,41 @@
+"""Who may be in an extract: people who permit the product itself and this recipient, now."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from contracts.model import Recipient
+from jobs.errors import NotApproved
+from jobs.run import consent, pseudonyms
+from jobs.run.shell import Shell
+from jobs.stages import permit
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+def decisions(shell: Shell, recipient: Recipient, versions: dict[str, int], now: datetime) -> DataFrame:
+    """person_key, is_permitted, reason_code: what the product needs and what the recipient needs, both at this moment."""
+    product = shell.catalog.products[recipient.product]
+    statements, links = consent.read(shell, versions)
+    ours = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
+    theirs = permit.Use(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, now)
+    return permit.both(*(permit.decide(links, statements, use) for use in (theirs, ours)))
+
+
+def refuse_withdrawn(shell: Shell, recipient: Recipient, content: bytes, now: datetime) -> None:
+    """Raise NotApproved when somebody in an extract (Parquet) does not permit it any more."""
+    versions = {name: shell.lake.version(name) for name in (consent.CONSENT, consent.LINK)}
+    permitted = decisions(shell, recipient, versions, now).where("is_permitted").select("person_key")
+    vault = shell.lake.read(pseudonyms.TABLE).where(f"domain = '{recipient.pseudonym_domain}'")
+    allowed = vault.join(permitted, "person_key").select("pseudonym").toArrow()["pseudonym"].combine_chunks()
+    column = next(c.name for c in recipient.table.columns if c.treatment == "pseudonym")
+    given = pc.unique(pq.read_table(io.BytesIO(content), columns=[column])[column])
+    gone = pc.is_in(given.cast("string"), value_set=allowed.cast("string")).to_pylist().count(False)
+    if gone:
+        raise NotApproved(f"{gone} of {len(given)} people in the extract do not permit it any more; prepare it again")
