@@ -41,7 +41,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
         stage.refuse_inactive(recipient, shell.catalog.products[recipient.product])
         stage.refuse_expired_agreement(recipient, now.date())
         requester = Airflow().requester(*dag_run)
-        extract_id = f"{recipient.id}-{hashlib.sha256('/'.join(dag_run).encode()).hexdigest()[:12]}"
+        extract_id = _name(recipient.id, dag_run)
         pin, snapshot = _pinned(shell, recipient), {n: lake.version(n) for n in (consent.CONSENT, consent.LINK)}
         files = Files(folder(settings, recipient, extract_id))
         content = files.read(stage.MANIFEST) if files.read(stage.SIGNATURE) else None
@@ -71,6 +71,8 @@ def record(settings: Settings, extract_id: str, dag_run: tuple[str, str]) -> Rep
     with open_shell(settings, "extract.record", extract_id, with_engine=False) as shell:
         entry = extracts.find(shell.lake, extract_id)
         recipient = shell.catalog.recipients[entry["recipient"]]
+        if extract_id != _name(recipient.id, dag_run):
+            raise NotApproved(f"run {dag_run[1]} did not ask for {extract_id}; only the run that did can approve it")
         airflow = Airflow()
         requester, answer = airflow.requester(*dag_run), airflow.answer(*dag_run)
         if entry["manifest_sha256"] not in answer.shown or extract_id not in answer.shown:
@@ -118,6 +120,11 @@ def deliver(settings: Settings, extract_id: str) -> Report:
                                                  "destination": destination, "delivered_at": now})
         shell.report.change(extracts.DELIVERY)
         return shell.report
+
+
+def _name(recipient: str, dag_run: tuple[str, str]) -> str:
+    """The extract's id, which only the run that asked for it has."""
+    return f"{recipient}-{hashlib.sha256('/'.join(dag_run).encode()).hexdigest()[:12]}"
 
 
 def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:

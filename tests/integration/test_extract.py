@@ -149,6 +149,14 @@ def test_answers_that_are_no_approval(home, airflow, store, monkeypatch, case, c
     assert names(store) == []
 
 
+def test_the_answer_of_another_run_approves_nothing(home, airflow, monkeypatch):
+    monkeypatch.setattr("jobs.run.extract._has_it", lambda *_: False)
+    facts = prepared(home, airflow, "mine")
+    for other in ((RUN[0], "another"), ("another_dag", "mine")):
+        with pytest.raises(NotApproved, match="did not ask"):
+            record(home, facts["extract_id"], other)
+
+
 def test_rejected_is_recorded_and_not_delivered(home, airflow, store, monkeypatch):
     monkeypatch.setattr("jobs.run.extract._has_it", lambda *_: False)
     facts = prepared(home, airflow, "rejected")
