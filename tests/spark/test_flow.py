@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from contracts import catalog
 from contracts.vocabulary import LegalBasis
 from jobs import engine
+from jobs.files import Files
 from jobs.lake import Lake
+from jobs.run.extract import folder, prepare
 from jobs.run.people import resolve
 from jobs.stages import permit
+from jobs.stages.extract import DATA
+from tests.integration.airflow_stand_in import Run, serving
 from tests.spark import twins
 from tests.spark.twins import Made
 
@@ -85,6 +93,23 @@ def test_a_second_run_changes_nothing_on_either_engine(made: Twins) -> None:
     for lake in (made.sail.on(made.spark.settings.engine), made.spark.on("sail")):
         reports = [*twins.conformed(lake, SECOND), resolve(lake.settings), *twins.released(lake)]
         assert {report.result for report in reports} == {"unchanged"}
+
+
+def test_the_extracts_are_the_same(made: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Run()) as address:
+        monkeypatch.setenv("CONCORD_CONNECTION_CONCORD_AIRFLOW", json.dumps(
+            {"base_url": address, "login": "concord", "password": "x", "ca_file": ""}))
+        by_sail, by_spark = (delivered_rows(lake) for lake in (made.sail, made.spark))
+    assert by_sail
+    assert by_spark == by_sail
+
+
+def delivered_rows(lake: Made) -> list[dict[str, Any]]:
+    """The rows that the recipient of the catalog would get of a lake."""
+    (recipient,) = catalog().recipients.values()
+    extract_id = prepare(lake.settings, recipient.id, (f"extract_{recipient.id}", "manual__1")).facts["extract_id"]
+    content = Files(folder(lake.settings, recipient, extract_id)).read(DATA)
+    return list(pq.read_table(io.BytesIO(content or b"")).to_pylist())
 
 
 def exact_rows(lake: Made, product: str) -> list[str]:
