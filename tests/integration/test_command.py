@@ -35,13 +35,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run a command in this process; its exit status."""
     monkeypatch.setattr(sys, "argv", ["concord", *words])
-    before = os.umask(0o022)
+    before, log = os.umask(0o022), structlog.get_config()
     try:
         with pytest.raises(SystemExit) as end:
             cli.main()
     finally:
         os.umask(before)
-        structlog.reset_defaults()
+        structlog.configure(**log)
     return int(end.value.code or 0)
 
 

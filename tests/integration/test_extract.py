@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import boto3
 import pyarrow.parquet as pq
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from contracts import catalog
@@ -51,6 +52,7 @@ def bucket() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=30).raise_for_status()  # What other tests of the process left.
     yield f"http://{host}:{port}"
     server.stop()
 

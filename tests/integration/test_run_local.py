@@ -185,8 +185,10 @@ def test_the_next_run_makes_good_and_all_sockets_are_on_loopback(folder: Path) -
         assert platform.end() == 0, platform.output
     assert psutil.wait_procs(processes, timeout=1)[1] == []
     assert platform.output.count("source_crm                       conform   done") == 1
-    for task in ("people +resolve", "product_glucose_daily +build", "release_engagement +release", *(
-            f"extract_glycemia_institute +{name}" for name in ("prepare", "approve", "record", "deliver"))):
+    # People, products and releases may have been made by the run that failed: its other sources went on.
+    for task in ("people +resolve", "product_glucose_daily +build", "release_engagement +release"):
+        assert re.search(rf"{task} +(done|nothing new)", platform.output), platform.output
+    for task in (f"extract_glycemia_institute +{name}" for name in ("prepare", "approve", "record", "deliver")):
         assert re.search(rf"{task} +done", platform.output), platform.output
     assert "the officer approves: Extract for Glycemia Institute" in platform.output
     assert "the closing table" in platform.output
