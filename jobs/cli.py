@@ -14,6 +14,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
+from jobs import cli_consent
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -26,6 +27,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 contract_app = typer.Typer(no_args_is_help=True, help="Contracts: check them.")
 extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver, list.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of this installation.")
+app.add_typer(cli_consent.app, name="consent")
 app.add_typer(contract_app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")

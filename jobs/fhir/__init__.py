@@ -1,0 +1,1 @@
+"""FHIR R4 in plain Python: Consent resources read from a Bundle, and what they say to one request."""
