@@ -41,7 +41,7 @@ def build(settings: Settings, product_id: str) -> Report:
             with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:
                 frames, entries, until = _permitted(shell, product, versions, now)
                 rows, made = _protected(shell, product, _build(product, frames, work))
-                held = {"contract": product.sha256, "inputs": versions, "until": until,
+                held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until,
                         "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 shell.lake.replace(name, work.keep("protected", rows), note=held)
             shell.report.change(name)

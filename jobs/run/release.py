@@ -67,4 +67,5 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
                              f"nothing was pinned, run `concord build {product.id}` again")
     note = shell.lake.note(name, version)
     return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
-            "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True)}
+            "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True),
+            "decided_at": datetime.fromisoformat(note["as_of"])}
