@@ -63,22 +63,40 @@ class Stream(Frozen):
 
 
 class Mapping(Frozen):
-    """One column of a core table, made from the payload; ``required`` may be stricter than the table's."""
+    """One column of a core table, made from the payload; ``required`` may be stricter than the table's.
+
+    Where the feed has a parser, that makes the column, and ``reads`` names the places it makes it from.
+    """
 
     column: Name
-    expression: Expression
+    expression: Expression | None = None
+    reads: tuple[Place, ...] = ()
     required: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every place of the payload the column is made from."""
+        return self.reads if self.expression is None else self.expression.paths()
 
 
 class Feed(Frozen):
-    """What of a stream goes into which core table, for the records for which ``when`` is true."""
+    """What of a stream goes into which core table, for the records for which ``when`` is true.
+
+    A feed with a parser (``jobs/sources/<parse>.py``) may make several rows of one record; its table says so by ``part``.
+    """
 
     name: Name
     stream: StreamName
     table: Annotated[str, Field(pattern=r"^core\.[a-z][a-z0-9_]*$")]
     when: Condition | None = None
     checks: tuple[Condition, ...] = ()
+    parse: Literal["fhir_consent"] | None = None
     mappings: tuple[Mapping, ...]
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Every expression of the feed."""
+        return tuple(c for c in (self.when, *self.checks, *(m.expression for m in self.mappings)) if c)
 
 
 class Contract(Frozen):

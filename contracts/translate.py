@@ -16,16 +16,18 @@ from contracts.result_types import EXAMPLES, fits, result_type
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
-                "reject_reason": vocabulary.RejectReason}
+                "reject_reason": vocabulary.RejectReason, "data_category": vocabulary.DataCategory,
+                "given_by": vocabulary.GivenBy}
 COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "derived"}
 TABLE_PROPERTIES = {"zone", "includes"}
-FEED_PROPERTIES = {"stream", "feeds", "when", "checks"}
+FEED_PROPERTIES = {"stream", "feeds", "when", "checks", "parse"}
 # Logical types of the standard, and the physical types that hold them.
 LOGICAL = {"string": ("string", "binary"), "number": ("double",), "integer": ("long", "int"), "boolean": ("boolean",),
            "date": ("date",), "timestamp": ("timestamp",)}
 TYPE_OPTIONS = {"pattern", "minimum", "maximum", "maxLength"}
 # The columns of a core table that conform writes itself, beside what a feed maps.
-OURS = {"source", "record_id", "version_at", "batch_id", "payload_sha256", "contract_version"}
+OURS = {"source", "record_id", "version_at", "batch_id", "payload_sha256", "contract_version", "part", "known_at",
+        "superseded_at", "superseded_by"}
 
 
 class TranslationError(ValueError):
@@ -191,18 +193,28 @@ def _feed(schema: SchemaObject, known: dict[str, Table]) -> dict[str, Any]:
         if any(m["column"] == name for m in mappings):
             raise TranslationError(f"{schema.name}.{name} is mapped twice; keep one, or join them with first(...)",
                                    *place)
-        if not prop.transformLogic:
-            raise TranslationError(f"{schema.name}.{name} has no transformLogic; write for example "
-                                   f"text(payload.{name})", *place)
-        _refuse_other_type(f"{schema.name}.{name}", prop.transformLogic, table.column(name), place)
-        mappings.append({"column": name, "expression": prop.transformLogic, "required": bool(prop.required)})
+        mappings.append({"column": name, "required": bool(prop.required),
+                         **_made_from(f"{schema.name}.{name}", prop, table.column(name), bool(custom.get("parse")), place)})
     filled = {*OURS, *(m["column"] for m in mappings)}
     for column in table.columns:
         if column.required and column.name not in filled:
             raise TranslationError(f"schema {schema.name} fills no {column.name}, which {table.name} requires; write for "
                                    f"example {{name: {column.name}, transformLogic: text(payload.{column.name})}}", *words)
     return {"name": schema.name, "stream": custom.get("stream"), "table": table.name, "when": custom.get("when"),
-            "checks": custom.get("checks", ()), "mappings": mappings}
+            "checks": custom.get("checks", ()), "parse": custom.get("parse"), "mappings": mappings}
+
+
+def _made_from(mapped: str, prop: SchemaProperty, column: Column, parsed: bool, place: tuple[str, ...]) -> dict[str, Any]:
+    """A mapping's expression, or the places that the feed's parser makes the column from."""
+    if parsed and (prop.transformLogic or not prop.transformSourceObjects):
+        raise TranslationError(f"{mapped} is made by the feed's parser; write transformSourceObjects with the places it reads, "
+                               f"for example [payload.{column.name}], and no transformLogic", *place)
+    if parsed:
+        return {"reads": tuple(prop.transformSourceObjects or ())}
+    if not prop.transformLogic:
+        raise TranslationError(f"{mapped} has no transformLogic; write for example text(payload.{column.name})", *place)
+    _refuse_other_type(mapped, prop.transformLogic, column, place)
+    return {"expression": prop.transformLogic}
 
 
 def _refuse_other_type(mapped: str, expression: str, column: Column, words: tuple[str, ...]) -> None:

@@ -12,6 +12,12 @@ from typing import Self
 DPV = "https://w3id.org/dpv#"
 
 
+# Concord's purposes and the codes of HL7's v3-ActReason (PurposeOfUse) that answer to them.
+ACT_REASONS = {
+    "brand_communication": ("HMARKT",), "adherence_monitoring": ("CAREMGT",),
+    "research": ("HRESCH", "BIORCH", "CLINTRCH", "CLINTRCHNPC", "CLINTRCHPC", "PRECLINTRCH", "DSRCH", "POARCH", "TRANSRCH")}
+
+
 class Term(str, Enum):
     """A word of a closed vocabulary: its value is what contracts write, ``dpv`` its IRI or None."""
 
@@ -39,6 +45,11 @@ class Purpose(Term):
     RESEARCH = "research", "ScientificResearch"
     DECISION_SUPPORT = "decision_support", None
     PERSONALISED_SERVICES = "personalised_services", "ServicePersonalisation"
+
+    @property
+    def act_reasons(self) -> tuple[str, ...]:
+        """The purposes of use of HL7's v3-ActReason that mean just this; care itself (TREAT) is none of ours."""
+        return ACT_REASONS.get(self.value, ())
 
 
 class LegalBasis(Term):
@@ -108,6 +119,13 @@ class ConsentDecision(Term):
     PERMIT = "permit", "ConsentGiven"
     DENY = "deny", "ConsentRefused"
     ASKED = "asked", "ConsentRequested"
+
+
+class GivenBy(Term):
+    """Who made a statement about a person."""
+
+    SELF = "self", "DataSubject"
+    GUARDIAN = "guardian", "GuardianOfDataSubject"
 
 
 class Outcome(Term):

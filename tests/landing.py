@@ -121,9 +121,9 @@ def land(settings: Settings, source: str, records: Sequence[Raw], number: int = 
 
 
 def core(settings: Settings, source: str, table: str) -> list[dict[str, Any]]:
-    """What core holds of a source, by record."""
+    """What core holds of a source, by record; of consents what stands."""
     rows = [row for row in lake_of(settings).arrow(table).to_pylist() if row["source"] == source]
-    return sorted(rows, key=lambda row: row["record_id"])
+    return sorted((r for r in rows if not r.get("superseded_by")), key=lambda row: (row["record_id"], row.get("part")))
 
 
 def account(settings: Settings, batch: str) -> dict[tuple[str, str], int]:

@@ -67,6 +67,7 @@ def append(lake: Lake, table: str, rows: list[dict[str, Any]], batch: str = "tes
     schema = arrow_schema(lake.contract(table))
     start = lake.arrow(table).num_rows
     full = [{"source": "test", "record_id": f"{table}/{start + i}", "version_at": START, "batch_id": batch,
-             "payload_sha256": hashlib.sha256(f"{table}{start + i}".encode()).hexdigest(), "contract_version": "1.0.0", **row}
+             "payload_sha256": hashlib.sha256(f"{table}{start + i}".encode()).hexdigest(), "contract_version": "1.0.0",
+             **({"part": 0, "known_at": START} if "part" in schema.names else {}), **row}
             for i, row in enumerate(rows)]
     lake.append_arrow(table, pa.Table.from_pylist(full, schema=schema))

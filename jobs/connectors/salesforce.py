@@ -52,7 +52,7 @@ def fields(source: Source, stream: Stream) -> tuple[str, ...]:
     calls: list[Call | None] = [stream.version, stream.deleted]
     for feed in source.feeds:
         if feed.stream == stream.name:
-            calls += [feed.when, *feed.checks, *(m.expression for m in feed.mappings)]
+            calls += feed.calls
     paths: list[Path] = [stream.record_id, *(path for call in calls if call for path in call.paths())]
     names = [".".join(str(step) for step in path.steps) for path in paths]
     return tuple(dict.fromkeys([*names, *([stream.since] if stream.since else [])]))

@@ -65,6 +65,9 @@ class Consent:
     said_at: datetime | None
     policy: str | None
     root: Provision
+    performers: tuple[str, ...]
+    form: str | None
+    language: str | None
 
     @property
     def scope(self) -> tuple[object, ...]:
@@ -194,4 +197,14 @@ def read(resource: dict[str, Any], place: str) -> Consent:
         patient=reader.reference(reader.thing(resource, "patient"), ""),
         subjects=(*reader.concepts(resource, "scope"), *reader.concepts(resource, "category")),
         source=tuple(organizations), said_at=reader.date(said, "dateTime") if said else None,
-        policy="deny" if rules & set(OPT_OUT) else "permit" if rules & set(OPT_IN) else None, root=root)
+        policy="deny" if rules & set(OPT_OUT) else "permit" if rules & set(OPT_IN) else None, root=root,
+        performers=tuple(reader.text(p, "reference") for p in reader.things(resource, "performer")),
+        form=_form(reader, resource), language=reader.text(resource, "language") or None)
+
+
+def _form(reader: Reader, resource: dict[str, Any]) -> str | None:
+    """What was signed: the policy's address, or the title of the form, or the code of the rule."""
+    policies = [reader.text(p, "uri") for p in reader.things(resource, "policy")]
+    title = reader.text(reader.thing(resource, "sourceAttachment"), "title")
+    rules = [c.code for c in reader.concepts(resource, "policyRule")]
+    return next((text for text in (*policies, title, *rules) if text), None)

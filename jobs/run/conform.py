@@ -18,6 +18,7 @@ from jobs.run import consent
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import conform as stage
+from jobs.stages import statements
 from jobs.workspace import workspace
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def origins(source: Source, table: str) -> dict[str, list[str]]:
     for feed in source.feeds:
         if feed.table == table:
             for mapping in feed.mappings:
-                found.setdefault(mapping.column, []).extend(f"{source.raw}.{p}" for p in mapping.expression.paths())
+                found.setdefault(mapping.column, []).extend(f"{source.raw}.{p}" for p in mapping.paths)
     record = sorted({f"{source.raw}.{source.stream(f.stream).record_id}" for f in source.feeds if f.table == table})
     return {"record_id": record, **found}
 
@@ -108,11 +109,17 @@ def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame,
 
 def _known(shell: Shell, source: Source, batch: dict[str, Any], stream: Stream) -> DataFrame:
     tables = dict.fromkeys(f.table for f in source.feeds if f.stream == stream.name)
-    frames = [shell.lake.read(t).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'")
-              .selectExpr("record_id", "version_at", "payload_sha256", "false AS is_gone") for t in tables]
+    frames = [_held(shell, source, batch, t).selectExpr("record_id", "version_at", "payload_sha256", "false AS is_gone")
+              for t in tables]
     frames.append(shell.lake.read(f"{source.raw}__deleted").where(f"batch_id <> '{batch['batch_id']}'")
                   .selectExpr("record_id", "version_at", "payload_sha256", "true AS is_gone"))
     return reduce(lambda a, b: a.unionByName(b), frames)
+
+
+def _held(shell: Shell, source: Source, batch: dict[str, Any], table: str) -> DataFrame:
+    """What a core table holds of a source from other batches, as it was before this one."""
+    rows = shell.lake.read(table).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'")
+    return statements.current(rows, batch["batch_id"]) if table == consent.CONSENT else rows
 
 
 def _remember(shell: Shell, source: Source, entries: list[accounts.Entry], decided: dict[str, DataFrame]) -> None:
@@ -132,11 +139,13 @@ def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str,
     rows = reduce(lambda a, b: a.unionByName(b),
                   [stage.core_rows(decided[f.stream], source, f, contract) for f in feeds])
     mine = reduce(lambda a, b: a.unionByName(b), [
-        decided[name].select("record_id", "position", "batch_id", "outcome") for name in dict.fromkeys(f.stream for f in feeds)])
-    settled = mine.where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
-    held = shell.lake.read(table).where(f"source = '{source.id}' AND batch_id <> '{batch['batch_id']}'")
+        decided[name].select("record_id", "position", "batch_id", "received_at", "outcome")
+        for name in dict.fromkeys(f.stream for f in feeds)])
+    held = _held(shell, source, batch, table)
     if table == consent.CONSENT:
-        rows = stage.doubted(rows, mine, held)
+        rows = statements.closed(statements.doubted(rows, mine, held), mine, held)
+        return rows, rows.select("record_id").limit(0)
+    settled = mine.where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
     left = held.select("record_id").join(settled, "record_id", "left_semi")
     gone = left.join(rows.select("record_id"), "record_id", "left_anti")
     return rows, gone

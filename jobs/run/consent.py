@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jobs.errors import ConsentUnreadable
 from jobs.lake import is_lost_race
 from jobs.run.shell import Shell
+from jobs.stages import statements
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -15,7 +16,7 @@ CONSENT, LINK = "core.consent", "vault.link"
 
 
 def read(shell: Shell, versions: dict[str, int]) -> tuple[DataFrame, DataFrame]:
-    """(consent, links) at the named versions.
+    """(current statements, links) at the named versions.
 
     Raises ConsentUnreadable when one does not exist or cannot be read: an absent table is not an empty one. Every key
     is read, since counts alone come from the log and are there when the files are not.
@@ -28,6 +29,7 @@ def read(shell: Shell, versions: dict[str, int]) -> tuple[DataFrame, DataFrame]:
             raise ConsentUnreadable(f"{name} does not exist yet; land and conform a source of consent and run `concord resolve`")
         try:
             frame = shell.lake.read(name, versions[name])
+            frame = statements.current(frame) if name == CONSENT else frame
             frame.agg(F.count_if(F.hash(*shell.lake.contract(name).key) == 0)).collect()
         except Exception as error:
             if is_lost_race(error):

@@ -13,7 +13,7 @@ from jobs.ledger.accounts import Entry
 from jobs.run import consent, pseudonyms
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit, protect, pseudonymise
+from jobs.stages import permit, protect, pseudonymise, statements
 from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -66,14 +66,15 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int],
                now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, and until when
     these decisions hold if nobody says anything new."""
-    statements, links = consent.read(shell, versions)
-    change = permit.next_change(statements, now).collect()[0]["at"] if product.legal_basis.rests_on_consent else None
+    said, links = consent.read(shell, versions)
+    change = permit.next_change(said, now).collect()[0]["at"] if product.legal_basis.rests_on_consent else None
     use = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
-    decisions = permit.decide(links, statements, use)
+    decisions = permit.decide(links, said, use)
     frames: dict[str, DataFrame] = {}
     entries: list[tuple[str, Entry]] = []
     for name in product.inputs:
         rows = shell.lake.read(name, versions[name])
+        rows = statements.current(rows) if name == consent.CONSENT else rows
         applied = permit.apply(rows, links, decisions, product.legal_basis)
         found = [Entry(name, r["outcome"], r["reason_code"], r["rows"], r["people"]) for r in permit.account(applied).collect()]
         accounts.hold(f"{product.id}: {name}", rows.count(), found)

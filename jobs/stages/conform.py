@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model import Column as ColumnContract
 from contracts.model import Feed, Source, Stream, Table
-from contracts.vocabulary import ConsentDecision, Outcome, RejectReason
+from contracts.vocabulary import Outcome, RejectReason
 from jobs.schema import ddl
+from jobs.stages import parsed as parser
 from jobs.stages.mapping import Cell, Json, compile_call
 
 ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "version_at", "is_gone")
@@ -29,7 +30,7 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
     feeds = [f for f in source.feeds if f.stream == stream.name]
     base = _envelope(raw, stream)
     payload, places = _places(feeds)
-    cells = {feed.name: {m.column: compile_call(m.expression, payload) for m in feed.mappings} for feed in feeds}
+    cells = {feed.name: {m.column: compile_call(m.expression, payload) for m in feed.mappings if m.expression} for feed in feeds}
     fits = {feed.name: F.col(f"fits_{feed.name}") for feed in feeds}
     parsed = base.select("*", *places).select(
         "*", *[_fits(feed, payload).alias(f"fits_{feed.name}") for feed in feeds],
@@ -44,8 +45,7 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
     return judged.select(
         *ENVELOPE, F.substring_index("problem", "|", 1).alias("reason_code"),
         F.nullif(F.substring_index("problem", "|", -1), F.lit("")).alias("field"),
-        *[F.when(wanted & fits[f.name], F.struct(*[F.col(_value(f, m.column)).alias(m.column) for m in f.mappings]))
-          .alias(f"row_{f.name}") for f in feeds])
+        *[F.when(wanted & fits[f.name], _row(f)).alias(f"row_{f.name}") for f in feeds])
 
 
 def contested(records: DataFrame, known: DataFrame) -> DataFrame:
@@ -88,34 +88,15 @@ def outcomes(records: DataFrame, contests: DataFrame) -> DataFrame:
 
 def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
     """The accepted rows of one feed, with the columns of its core table."""
-    row = F.col(f"row_{feed.name}")
-    types = ddl(table)
-    made = {m.column for m in feed.mappings}
-    values = {"source": F.lit(source.id), "contract_version": F.lit(source.version),
-              **{n: F.col(n) for n in ("record_id", "version_at", "batch_id", "payload_sha256")}}
+    name = f"row_{feed.name}"
+    row, types, made = F.col(name), ddl(table), {m.column for m in feed.mappings}
+    accepted = decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull())
+    accepted = parser.exploded(accepted, name) if feed.parse else accepted.withColumn("part", F.lit(0))
+    values = {"source": F.lit(source.id), "contract_version": F.lit(source.version), "known_at": F.col("received_at"),
+              **{n: F.col(n) for n in ("record_id", "version_at", "batch_id", "payload_sha256", "part")}}
     columns = [(values[n] if n in values else row[n] if n in made else F.lit(None)).cast(t).alias(n)
                for n, t in types.items()]
-    return decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull()).select(*columns)
-
-
-def doubted(rows: DataFrame, decided: DataFrame, held: DataFrame) -> DataFrame:
-    """Consent rows of a batch after a rule for what cannot be read: a yes whose later version was rejected is a no.
-
-    rows: what ``core_rows`` gives for core.consent. decided: the batch. held: the source's consent rows of other batches.
-    The statement may have been the withdrawal; only a version that can be read makes a yes of it again.
-    """
-    deny = F.lit(str(ConsentDecision.DENY))
-    unread = decided.where((F.col("outcome") == str(Outcome.REJECTED)) & F.col("record_id").isNotNull()).groupBy(
-        "record_id").agg(F.max("position").alias("unread_at"), F.max("batch_id").alias("unread_in"))
-    read = decided.where(F.col("outcome") == str(Outcome.ACCEPTED)).select("record_id", "position")
-    spoiled = unread.join(read, "record_id").where("unread_at > position").select("record_id", F.lit(True).alias("is_spoiled"))
-    fresh = rows.join(spoiled, "record_id", "left").withColumn(
-        "decision_code", F.when(F.col("is_spoiled"), deny).otherwise(F.col("decision_code"))).select(*rows.columns)
-    older = held.where(F.col("decision_code") == str(ConsentDecision.PERMIT)).join(
-        unread.select("record_id", "unread_in"), "record_id").join(rows.select("record_id"), "record_id", "left_anti")
-    return fresh.unionByName(older.select(*[
-        deny.alias(c) if c == "decision_code" else F.col("unread_in").alias(c) if c == "batch_id" else F.col(c)
-        for c in rows.columns]))
+    return accepted.select(*columns)
 
 
 def settled(decided: DataFrame, source: Source) -> DataFrame:
@@ -162,8 +143,7 @@ def _record_problems() -> list[Column]:
 
 def _places(feeds: list[Feed]) -> tuple[Json, list[Column]]:
     """The payload with every path its feeds read, and the columns that hold these: no path is read twice."""
-    calls = [call for feed in feeds for call in (feed.when, *feed.checks, *[m.expression for m in feed.mappings]) if call]
-    names = {path: f"at_{n}" for n, path in enumerate(dict.fromkeys(p for call in calls for p in call.paths()))}
+    names = {path: f"at_{n}" for n, path in enumerate(dict.fromkeys(p for f in feeds for c in f.calls for p in c.paths()))}
     text = Json(F.col("text"))
     return Json(text.text, {p: F.col(name) for p, name in names.items()}), [text.at(p).alias(n) for p, n in names.items()]
 
@@ -172,10 +152,16 @@ def _fits(feed: Feed, payload: Json) -> Column:
     return F.coalesce(compile_call(feed.when, payload).value, F.lit(False)) if feed.when else F.lit(True)
 
 
+def _row(feed: Feed) -> Column:
+    return F.col(parser.rows_name(feed)) if feed.parse else F.struct(
+        *[F.col(_value(feed, m.column)).alias(m.column) for m in feed.mappings])
+
+
 def _cell_columns(feed: Feed, cells: dict[str, Cell], payload: Json) -> list[Column]:
     """Value and problem of every mapping, and of every check, each a column of its own."""
     checks = [compile_call(call, payload) for call in feed.checks]
-    return [*[cell.value.alias(_value(feed, name)) for name, cell in cells.items()],
+    return [*(parser.columns(feed, F.when(_fits(feed, payload), payload.text)) if feed.parse else ()),
+            *[cell.value.alias(_value(feed, name)) for name, cell in cells.items()],
             *[cell.problem.alias(_trouble(feed, name)) for name, cell in cells.items()],
             *[cell.value.alias(f"check_{feed.name}_{i}") for i, cell in enumerate(checks)]]
 
@@ -189,12 +175,16 @@ def _feed_problem(feed: Feed, table: Table, checks: bool) -> Column:
         failed = ~F.coalesce(F.col(f"check_{feed.name}_{number}"), F.lit(False))
         reason = CHECK_REASONS.get(call.function, RejectReason.CHECK_FAILED)
         found.append(F.when(failed, _reason(reason, str(call.paths()[0]))))
+    if feed.parse:
+        found.append(F.col(parser.problem_name(feed)))
     for mapping in feed.mappings:
-        contract, trouble = table.column(mapping.column), F.col(_trouble(feed, mapping.column))
-        found.append(F.when(trouble.isNotNull(), _problem(trouble, mapping.column)))
+        contract, required = table.column(mapping.column), table.column(mapping.column).required or mapping.required
+        if not feed.parse:
+            trouble = F.col(_trouble(feed, mapping.column))
+            found.append(F.when(trouble.isNotNull(), _problem(trouble, mapping.column)))
         if checks:
-            value = F.col(_value(feed, mapping.column))
-            broken = _broken(value, contract, contract.required or mapping.required)
+            broken = (parser.broken(feed, mapping.column, partial(_broken, contract=contract, required=required)) if feed.parse
+                      else _broken(F.col(_value(feed, mapping.column)), contract, required))
             found.append(F.when(broken.isNotNull(), _problem(broken, mapping.column)))
     return F.coalesce(*found)
 

@@ -87,7 +87,7 @@ def unread(rejected: DataFrame, source: Source, feed: Feed, table: Table) -> Dat
     content = F.when(F.is_valid_utf8(F.col("payload")), F.col("payload").cast("string")).otherwise(
         F.decode(F.col("payload"), "ISO-8859-1"))
     base = rejected.where(F.col("stream") == feed.stream).withColumn("content", content)
-    found = {m.column: compile_call(m.expression, Json(F.col("content"))).value for m in feed.mappings}
+    found = {m.column: compile_call(m.expression, Json(F.col("content"))).value for m in feed.mappings if m.expression}
     for column, default in {"text": F.col("content"), "is_from_brand": F.lit(False), "status_code": F.lit("")}.items():
         if column in found:
             found[column] = F.coalesce(found[column], default)

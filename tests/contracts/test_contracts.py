@@ -31,7 +31,7 @@ HARMLESS = {
     model.Column: {"required", "key", "allowed_values", "pattern", "minimum", "maximum", "max_length", "not_in_future",
                    "derived", "origins"},
     model.Stream: {"version", "deleted", "items", "cursor", "since", "revisit_days"},
-    model.Mapping: {"required"}, model.Feed: {"when", "checks"},
+    model.Mapping: {"required", "expression", "reads"}, model.Feed: {"when", "checks", "parse"},
     model.Source: {"tags"}, model.Product: {"tags"}, model.Recipient: {"tags"},
 }
 
@@ -88,6 +88,7 @@ def test_the_properties_that_the_rules_give() -> None:
         for feed in source.feeds:
             needed = {c.name for c in contracts.tables[feed.table].columns if c.required}
             made = {m.column for m in feed.mappings}
-            own = {"source", "record_id", "batch_id", "payload_sha256", "contract_version", "version_at"}
+            own = {"source", "record_id", "batch_id", "payload_sha256", "contract_version", "version_at", "part",
+                   "known_at"}
             assert needed <= made | own, f"{source.id}.{feed.name} never fills {needed - made - own}"
     assert parse("text(payload.id)").paths()[0].json_path == "$.id"

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from contracts.load import catalog
-from contracts.vocabulary import Purpose
 from jobs.run.conform import conform
 from jobs.settings import Settings
 from tests.external.fhir import Reading, Refusal, Resource, examples, read_observation, row
@@ -52,6 +51,7 @@ class Done:
 
     resources: dict[str, Resource]
     rows: dict[str, dict[str, dict[str, Any]]]
+    statements: list[dict[str, Any]]
     refusals: dict[str, Refusal]
     counted: dict[tuple[str, str], int]
 
@@ -81,7 +81,7 @@ def done(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Done:
     conform(settings, SOURCE)
     rows = {table: {r["record_id"]: r for r in core(settings, SOURCE, table)} for table in catalog().sources[SOURCE].tables}
     refusals = {names[p]: Refusal(reason, str(field)) for (_, p), (reason, field) in apart(settings, SOURCE).items()}
-    return Done(resources, rows, refusals, account(settings, batch))
+    return Done(resources, rows, core(settings, SOURCE, "core.consent"), refusals, account(settings, batch))
 
 
 def test_every_example_has_exactly_one_outcome(done: Done) -> None:
@@ -111,22 +111,17 @@ def test_every_patient_and_device_is_known(done: Done) -> None:
         assert (held["source_person_id"], held["birth_on"] and str(held["birth_on"]), held["sex_code"]) == said
 
 
-def test_a_consent_that_is_not_plainly_about_one_purpose_is_set_apart(done: Done) -> None:
-    consents = done.of("Consent")
+def test_no_consent_example_is_a_yes_to_one_of_our_purposes(done: Done) -> None:
+    """Three opt in and name no purpose, so they say nothing; the others refuse, whom they name or everybody."""
+    consents, said = done.of("Consent"), done.statements
+    silent = {f"Consent/consent-example-{name}" for name in ("basic", "notTime", "smartonfhir")}
     assert len(consents) == 12
-    refusals = {name: refusal_of_consent(resource) for name, resource in consents.items()}
-    assert {name: done.refusals.get(name) for name in consents} == refusals
-    assert done.rows["core.consent"].keys() == {name for name, refusal in refusals.items() if refusal is None}
-
-
-def refusal_of_consent(resource: Resource) -> Refusal | None:
-    """Why a Consent is not read as a statement about one purpose: nested provisions, several purposes, none, or unknown."""
-    provision = resource.get("provision", {})
-    purposes = [purpose.get("code") for purpose in provision.get("purpose", [])]
-    if provision.get("provision"):
-        return Refusal("check_failed", "payload.provision.provision[0]")
-    if len(purposes) > 1:
-        return Refusal("check_failed", "payload.provision.purpose[1]")
-    if not purposes:
-        return Refusal("missing", "purpose_code")
-    return None if purposes[0] in {str(purpose) for purpose in Purpose} else Refusal("unknown_code", "purpose_code")
+    assert {name: done.refusals[name] for name in consents if name in done.refusals} == {
+        name: Refusal("missing", "purpose_code") for name in silent}
+    assert {row["record_id"] for row in said} == consents.keys() - silent
+    assert {row["decision_code"] for row in said} == {"deny"}
+    named = {row["record_id"].rpartition("-")[2]: row["recipient_id"] for row in said if row["recipient_id"]}
+    assert named == {"notAuthor": "f001", "notOrg": "f001", "notThem": "Practitioner/f204", "grantor": "Patient/example",
+                     "pkb": "f001", "signature": "Practitioner/13", "Out": "f001"}
+    everybody = {row["record_id"].rpartition("-")[2] for row in said if not row["recipient_id"]}
+    assert everybody == {"Emergency", "Out", "grantor", "notThis", "pkb"}
