@@ -14,7 +14,9 @@ import pydantic
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
+from contracts import jurisdictions
 from contracts.explain import problems
+from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
 from contracts.places import Places, near, read
 from contracts.promises import unkept
@@ -40,12 +42,13 @@ class ContractError(ValueError):
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every contract, by name. ``tables`` holds each table of the lake by zone.thing."""
+    """Every contract, by name. ``tables`` holds each table of the lake by zone.thing, ``jurisdictions`` rules by country."""
 
     sources: dict[str, Source]
     products: dict[str, Product]
     recipients: dict[str, Recipient]
     tables: dict[str, Table]
+    jurisdictions: dict[str, Jurisdiction]
 
     def table(self, name: str) -> Table:
         """The table of that name. Raises ContractError when no contract declares it."""
@@ -133,7 +136,18 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
     recipients = list(found["recipients"].values())
     for place, recipient in enumerate(recipients):
         _hold_together(declared[recipient.id], recipient, all_tables, found["products"], recipients[:place])
-    return Catalog(found["sources"], found["products"], found["recipients"], all_tables)
+    return Catalog(found["sources"], found["products"], found["recipients"], all_tables, _jurisdictions(roots))
+
+
+def _jurisdictions(roots: tuple[Path, ...]) -> dict[str, Jurisdiction]:
+    """Rules by country; a folder of one's own may add countries and replace rules."""
+    found: dict[str, Jurisdiction] = {}
+    for path in (root / jurisdictions.FILE for root in roots):
+        try:
+            found |= jurisdictions.load(path) if path.exists() else {}
+        except jurisdictions.JurisdictionError as error:
+            raise ContractError(str(error)) from None
+    return found
 
 
 @lru_cache(maxsize=4)

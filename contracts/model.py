@@ -121,6 +121,7 @@ class Source(Contract):
     retention_days: Annotated[int, Field(gt=0)]
     legal_basis: LegalBasis
     jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...]
+    link_purposes: tuple[Purpose, ...]
     streams: tuple[Stream, ...]
     feeds: tuple[Feed, ...]
 

@@ -27,7 +27,8 @@ class Frozen(BaseModel):
 class Column(Frozen):
     """One column of a table: its type, its constraints, what it tells about a person, and its origin.
 
-    ``derived`` says of an aggregate's column that it is made from protected cells, and null where one it needs is null.
+    ``event_time`` says that the row happened then; ``derived`` of an aggregate's column that it is made from protected
+    cells, and null where one it needs is null.
     """
 
     name: Name
@@ -43,6 +44,7 @@ class Column(Frozen):
     maximum: Annotated[float, Field(allow_inf_nan=False)] | None = None
     max_length: Annotated[int, Field(ge=1)] | None = None
     not_in_future: bool = False
+    event_time: bool = False
     derived: bool = False
     origins: tuple[str, ...] = ()
 
@@ -63,6 +65,8 @@ class Column(Frozen):
             if said[name] is not None and self.type not in types:
                 raise ValueError(f"{name} is for {', '.join(types)}, but the column is {self.type}; take it out, or correct "
                                  "physicalType")
+        if self.event_time and self.type != "timestamp":
+            raise ValueError(f"eventTime is for timestamp, but the column is {self.type}; take it out, or correct physicalType")
         if self.allowed_values == ():
             raise ValueError("allowedValues is empty, so no row would be sound; name values, or take it out")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
@@ -89,6 +93,11 @@ class Table(Frozen):
         keyed = [c for c in self.columns if c.key is not None]
         return tuple(c.name for c in sorted(keyed, key=lambda c: c.key or 0))
 
+    @property
+    def event_time(self) -> str | None:
+        """The column that says when a row happened; None where rows have no time of their own."""
+        return next((c.name for c in self.columns if c.event_time), None)
+
     def column(self, name: str) -> Column:
         """The column of that name. Raises KeyError when the contract has none."""
         for column in self.columns:
@@ -102,6 +111,8 @@ class Table(Frozen):
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"table {self.name} declares {', '.join(twice)} twice; keep one")
+        if sum(c.event_time for c in self.columns) > 1:
+            raise ValueError(f"table {self.name} has more than one eventTime; a row happens once, keep one")
         if not self.key:
             raise ValueError(f"table {self.name} has no key; write primaryKey: true and primaryKeyPosition on one "
                              "or more properties")

@@ -18,7 +18,7 @@ VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "o
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
                 "reject_reason": vocabulary.RejectReason, "data_category": vocabulary.DataCategory,
                 "given_by": vocabulary.GivenBy}
-COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "derived"}
+COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "derived", "eventTime"}
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks", "parse"}
 # Logical types of the standard, and the physical types that hold them.
@@ -146,6 +146,7 @@ def _column(prop: SchemaProperty, table: str) -> Column:
         "required": bool(prop.required), "key": key, "category": custom["dataCategory"],
         "treatment": custom.get("treatment"), "allowedValues": _allowed(custom.get("allowedValues"), words),
         "notInFuture": custom.get("notInFuture", False), "derived": custom.get("derived", False),
+        "eventTime": custom.get("eventTime", False),
         "origins": tuple(prop.transformSourceObjects or ()), **options}
     try:
         return Column.model_validate(values)

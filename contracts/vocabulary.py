@@ -85,6 +85,12 @@ class DataCategory(Term):
         """True for data whose processing needs explicit consent (GDPR article 9)."""
         return self is DataCategory.HEALTH
 
+    @property
+    def is_asked(self) -> bool:
+        """True for data that people are asked about: what is not personal, or about consent itself, is not."""
+        return self not in (DataCategory.CONSENT_RECORD, DataCategory.PSEUDONYMOUS, DataCategory.AGGREGATED,
+                            DataCategory.TECHNICAL)
+
 
 class Treatment(Term):
     """What happens to a field between core and a product."""
@@ -166,6 +172,7 @@ class PermitReason(Term):
     DENIED = "denied", "ConsentRefused"
     EXPIRED = "expired", "ConsentExpired"
     NOTHING_KNOWN = "nothing_known", "ConsentUnknown"
+    OUTSIDE_WINDOW = "outside_window", None
     NO_IDENTITY = "no_identity", None
 
 

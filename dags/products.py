@@ -9,10 +9,12 @@ from task import DEFAULTS, ConcordTask
 from contracts import catalog
 from contracts.model import Product
 
+PERMIT = ("core.consent", "vault.link", "vault.held", "core.identity")
+
 
 def product_dag(product: Product) -> DAG:
-    """A product that rests on consent is also built anew when a consent or a link between identities changed."""
-    permit = ("core.consent", "vault.link") if product.legal_basis.rests_on_consent else ("vault.link",)
+    """A product that rests on consent is also built anew when a consent, a link, a held match or an age changed."""
+    permit = PERMIT if product.legal_basis.rests_on_consent else ("vault.link",)
     with DAG(f"product_{product.id}", schedule=any_of((*product.inputs, *permit)), catchup=False, max_active_runs=1,
              default_args={**DEFAULTS, "owner": product.owner}, tags=["product", *product.tags],
              description=product.name, doc_md=f"# {product.name}\n\n{product.description}") as dag:

@@ -35,7 +35,7 @@ REASONS = {
     "max_length": RejectReason.TOO_LONG, "minimum": RejectReason.OUT_OF_RANGE, "maximum": RejectReason.OUT_OF_RANGE,
     "not_in_future": RejectReason.IN_FUTURE}
 # What a column says beside its constraints; its place in the key is a constraint of the table.
-DESCRIBES = {"name", "type", "description", "key", "category", "treatment", "derived", "origins"}
+DESCRIBES = {"name", "type", "description", "key", "category", "treatment", "event_time", "derived", "origins"}
 # Sound values of required columns with a pattern.
 SAMPLES = {"code": "2339-0", "payload_sha256": "0" * 64, "person_id": "0" * 32, "country_code": "DE"}
 

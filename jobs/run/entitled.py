@@ -22,16 +22,13 @@ if TYPE_CHECKING:
 def decisions(shell: Shell, recipient: Recipient, versions: dict[str, int], now: datetime) -> DataFrame:
     """person_key, is_permitted, reason_code: what the product needs and what the recipient needs, both at this moment."""
     product = shell.catalog.products[recipient.product]
-    statements, links = consent.read(shell, versions)
-    ours = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
-    theirs = permit.Use(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, now)
-    return permit.both(*(permit.decide(links, statements, use) for use in (theirs, ours)))
+    uses = (permit.Use.by(recipient, product, now), permit.Use.of(product, now))
+    return permit.both(*(permit.whole(consent.decide(shell, versions, use).decisions) for use in uses))
 
 
 def refuse_withdrawn(shell: Shell, recipient: Recipient, content: bytes, now: datetime) -> None:
     """Raise NotApproved when somebody in an extract (Parquet) does not permit it any more."""
-    versions = {name: shell.lake.version(name) for name in (consent.CONSENT, consent.LINK)}
-    permitted = decisions(shell, recipient, versions, now).where("is_permitted").select("person_key")
+    permitted = decisions(shell, recipient, consent.versions(shell), now).where("is_permitted").select("person_key")
     vault = shell.lake.read(pseudonyms.TABLE).where(f"domain = '{recipient.pseudonym_domain}'")
     allowed = vault.join(permitted, "person_key").select("pseudonym").toArrow()["pseudonym"].combine_chunks()
     column = next(c.name for c in recipient.table.columns if c.treatment == "pseudonym")

@@ -42,7 +42,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
         stage.refuse_expired_agreement(recipient, now.date())
         requester = Airflow().requester(*dag_run)
         extract_id = _name(recipient.id, dag_run)
-        pin, snapshot = _pinned(shell, recipient), {n: lake.version(n) for n in (consent.CONSENT, consent.LINK)}
+        pin, snapshot = _pinned(shell, recipient), consent.versions(shell)
         files = Files(folder(settings, recipient, extract_id))
         content = files.read(stage.MANIFEST) if files.read(stage.SIGNATURE) else None
         if content is None:
@@ -57,7 +57,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
             "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
         shell.report.change(extracts.EXTRACT)
         shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]))
-        shell.trail.reads(f"product.{recipient.product}", consent.CONSENT, consent.LINK)
+        shell.trail.reads(f"product.{recipient.product}", *consent.TABLES)
         shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
         return shell.report
 

@@ -33,6 +33,7 @@ def resolve(settings: Settings) -> Report:
             lake.merge("vault.link", lake.spark.createDataFrame(links.select(arrow_schema(lake.contract("vault.link")).names)))
             shell.report.change("vault.link")
         minted = _add_persons(lake, now)
+        lake.ensure("vault.held")
         shell.trail.reads(*INPUTS)
         shell.trail.writes("vault.link", {"person_key": ["core.identity.source_person_id", "core.identity.email",
                                                          "core.identity.phone", "core.identity.device_id",

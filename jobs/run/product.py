@@ -30,7 +30,7 @@ def build(settings: Settings, product_id: str) -> Report:
         product = shell.catalog.products[product_id]
         if product.status != "active":
             raise ConfigurationError(f"product {product.id} is {product.status}; only active ones are built")
-        versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, consent.CONSENT, consent.LINK))}
+        versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, *consent.TABLES))}
         name, now = product.table.name, datetime.now(UTC)
         waiting = [n for n, version in versions.items() if version < 0]
         if waiting and shell.lake.version(name) <= 0:
@@ -66,21 +66,19 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int],
                now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, and until when
     these decisions hold if nobody says anything new."""
-    said, links = consent.read(shell, versions)
-    change = permit.next_change(said, now).collect()[0]["at"] if product.legal_basis.rests_on_consent else None
-    use = permit.Use(tuple(str(p) for p in product.purposes), None, product.legal_basis, now)
-    decisions = permit.decide(links, said, use)
+    use = permit.Use.of(product, now)
+    decided = consent.decide(shell, versions, use, with_until=True)
     frames: dict[str, DataFrame] = {}
     entries: list[tuple[str, Entry]] = []
     for name in product.inputs:
         rows = shell.lake.read(name, versions[name])
         rows = statements.current(rows) if name == consent.CONSENT else rows
-        applied = permit.apply(rows, links, decisions, product.legal_basis)
+        applied = permit.apply(rows, decided.links, decided.decisions, product.legal_basis, shell.catalog.table(name).event_time)
         found = [Entry(name, r["outcome"], r["reason_code"], r["rows"], r["people"]) for r in permit.account(applied).collect()]
         accounts.hold(f"{product.id}: {name}", rows.count(), found)
         entries.extend(("permit", entry) for entry in found)
         frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
-    return frames, entries, datetime.fromtimestamp(change / 1e6, UTC).isoformat() if change else None
+    return frames, entries, decided.until.isoformat() if decided.until else None
 
 
 def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:

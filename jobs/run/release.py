@@ -46,7 +46,7 @@ def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
     note = shell.lake.note(product.table.name)
     versions = dict(note.get("inputs", {}))
     if product.legal_basis.rests_on_consent:
-        versions.update({name: shell.lake.version(name) for name in (consent.CONSENT, consent.LINK)})
+        versions.update({name: shell.lake.version(name) for name in consent.SAID})
     return is_current(product, note, versions, now)
 
 

@@ -3,17 +3,23 @@
 A use names purposes, perhaps a recipient, a legal basis and a moment. Under consent a person is permitted when the
 answer for every purpose of the use is yes:
 
-- a statement counts when its purpose is one of the use's, it names the use's recipient or none, it names no channel
-  (those are about being contacted, not about this use of data), it is a yes or a no, and it was recorded by then; a no
-  also when a source's clock is ahead and it seems to be recorded a little later;
-- within one source and scope (purpose, recipient) the latest statement wins; at one instant a no does;
-- a winning yes counts only within its validity, and, where the use has a recipient, only when it names them; a winning
-  no counts whatever its dates say, for a lapsed no is not a yes: only a later yes in that source and scope lifts it;
-- across scopes and sources a no beats a yes, and nothing known is not a yes.
+- a statement counts when its purpose is one of the use's, it names the use's recipient or none, a category of data of the
+  use or none, no channel (those are about being contacted, not about this use of data), it is a yes or a no, and it was
+  recorded by then; a no also when a source's clock is ahead and it seems to be recorded a little later;
+- within one source and scope (purpose, recipient, category) the latest statement wins; at one instant a no does;
+- a winning yes counts only within its validity, where its country's rules let it, given by whom may give it (below), and,
+  where the use has a recipient, only when it names them; a winning no counts whatever its dates say, for a lapsed no is
+  not a yes: only a later yes in that source and scope lifts it;
+- across scopes and sources a no beats a yes, every category of the use needs a yes, and nothing known is not a yes;
+- a yes about data of a window of time lets only rows of that window go on; of several, of all their windows.
+
+Who may give it: before a person comes of age (adult_at) a yes is a guardian's, after that it is their own, given then.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -22,11 +28,15 @@ from operator import and_, or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.vocabulary import ConsentDecision, LegalBasis, PermitReason
+from contracts.model import Product, Recipient
+from contracts.vocabulary import ConsentDecision, GivenBy, LegalBasis, PermitReason
 
 # What statements say; of several answers, the greatest counts.
 UNKNOWN, LAPSED, YES, NO = range(4)
 WORDS = 4
+SCOPE = ("person_key", "source", "purpose_code", "recipient_id", "data_category_code")
+WINDOW = ("data_from_at", "data_to_at")
+DAY_MICROS = 86_400_000_000
 CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
 
 
@@ -34,7 +44,8 @@ CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead o
 class Use:
     """What data is to be used for, by whom, on what ground, and as of when (an aware datetime).
 
-    ``recipient`` is None where the company itself uses it. Raises ValueError on a naive moment, and on a use that
+    ``recipient`` is None where the company itself uses it; ``categories`` are those of the data that is used: without any,
+    a yes to a category is no yes, and a no to any is a no. Raises ValueError on a naive moment, and on a use that
     rests on consent and names no purpose, which nobody could refuse.
     """
 
@@ -42,6 +53,17 @@ class Use:
     recipient: str | None
     legal_basis: LegalBasis
     as_of: datetime
+    categories: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, product: Product, as_of: datetime) -> Use:
+        """The company's own use of a product."""
+        return cls(tuple(str(p) for p in product.purposes), None, product.legal_basis, as_of, _asked(product))
+
+    @classmethod
+    def by(cls, recipient: Recipient, product: Product, as_of: datetime) -> Use:
+        """A recipient's use of a product."""
+        return cls(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, as_of, _asked(product))
 
     def __post_init__(self) -> None:
         if self.as_of.tzinfo is None:
@@ -50,21 +72,28 @@ class Use:
             raise ValueError("a use that rests on consent must name at least one purpose")
 
 
+def _asked(product: Product) -> tuple[str, ...]:
+    return tuple(str(c) for c in product.data_categories if c.is_asked)
+
+
 def decide(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
     """Who is permitted: one row a person.
 
-    people: source, source_person_id, person_key (vault.link). consent: core.consent.
-    Gives person_key, is_permitted, reason_code (contracts.vocabulary.PermitReason).
+    people: source, source_person_id, person_key (vault.link, or what ``stages.people`` makes of it: adult_at and
+    lapse_days may be null, only_no marks identities of which only a no counts). consent: core.consent, what stands.
+    Gives person_key, is_permitted, reason_code (contracts.vocabulary.PermitReason), data_from_at, data_to_at.
     """
     persons = people.select("person_key").distinct()
     if not use.legal_basis.rests_on_consent:
         ground = PermitReason(use.legal_basis.value)
-        return persons.select("person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"))
-    purposes = sorted({str(p) for p in use.purposes})
-    answers = _answers(_winners(people, _statements(consent, use)), purposes, use.recipient)
-    reason = _reason([F.coalesce(F.col(p), F.lit(UNKNOWN)) for p in purposes])
+        return persons.select("person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"),
+                              *[F.lit(None).cast("timestamp").alias(c) for c in WINDOW])
+    categories: list[str | None] = [*sorted({str(c) for c in use.categories})] or [None]
+    cells = {f"cell_{n}": cell for n, cell in enumerate(itertools.product(sorted({str(p) for p in use.purposes}), categories))}
+    answers = _answers(_winners(people, _statements(consent, use), use), cells, use.recipient)
+    reason = _reason([F.coalesce(F.col(name), F.lit(UNKNOWN)) for name in cells])
     return persons.join(answers, on="person_key", how="left").select(
-        "person_key", (reason == str(PermitReason.PERMITTED)).alias("is_permitted"), reason.alias("reason_code"))
+        "person_key", (reason == str(PermitReason.PERMITTED)).alias("is_permitted"), reason.alias("reason_code"), *WINDOW)
 
 
 def both(first: DataFrame, second: DataFrame) -> DataFrame:
@@ -76,30 +105,53 @@ def both(first: DataFrame, second: DataFrame) -> DataFrame:
         F.when(permitted, F.col("_reason")).otherwise(F.col("reason_code")).alias("reason_code"))
 
 
-def next_change(consent: DataFrame, as_of: datetime) -> DataFrame:
-    """One row with ``at`` (microseconds since 1970): when, after a moment, time alone may next change a decision; else null."""
-    later = [F.min(F.when(F.col(c) > F.lit(as_of), F.col(c))) for c in ("recorded_at", "valid_from_at", "valid_to_at")]
-    return consent.agg(F.unix_micros(F.least(*later)).alias("at"))
+def whole(decisions: DataFrame) -> DataFrame:
+    """Decisions for data that has no time of its own: a yes to a window of time is none to all of it."""
+    windowed = F.col("is_permitted") & (F.col("data_from_at").isNotNull() | F.col("data_to_at").isNotNull())
+    return decisions.select("person_key", (F.col("is_permitted") & ~windowed).alias("is_permitted"), F.when(
+        windowed, F.lit(str(PermitReason.OUTSIDE_WINDOW))).otherwise(F.col("reason_code")).alias("reason_code"))
 
 
-def apply(rows: DataFrame, links: DataFrame, decisions: DataFrame, legal_basis: LegalBasis) -> DataFrame:
+def next_change(people: DataFrame, consent: DataFrame, as_of: datetime, lasts: Collection[int] = ()) -> DataFrame:
+    """One row with ``at`` (microseconds since 1970): when, after a moment, time alone may next change a decision; else null.
+
+    people, consent: as for ``decide``. lasts: the days after which some countries let a yes lapse.
+    """
+    def soonest(moments: DataFrame, *columns: Column) -> DataFrame:
+        later = [F.min(F.when(c > F.lit(as_of), c)) for c in columns]
+        return moments.agg((F.least(*later) if len(later) > 1 else later[0]).alias("at"))
+
+    said = soonest(consent, *(F.col(c) for c in ("recorded_at", "valid_from_at", "valid_to_at")),
+                   *(F.col("recorded_at") + F.expr(f"INTERVAL {int(days)} DAYS") for days in lasts))
+    if "adult_at" in people.columns:
+        said = said.unionByName(soonest(people, F.col("adult_at")))
+    return said.agg(F.unix_micros(F.min("at")).alias("at"))
+
+
+def apply(rows: DataFrame, links: DataFrame, decisions: DataFrame, legal_basis: LegalBasis,
+          event_time: str | None = None) -> DataFrame:
     """Give every row its person and its decision: the same rows + person_key, is_permitted, reason_code.
 
-    rows: a core table. links: source, source_person_id, person_key. decisions: what ``decide`` gives.
-    Under consent a row without a link is withheld as no_identity, and a linked person without a decision as
-    nothing_known. On another legal basis every row goes on, with a null person_key where nobody is linked.
+    rows: a core table; event_time: its column that says when it happened. links: source, source_person_id, person_key.
+    decisions: what ``decide`` gives. Under consent a row without a link is withheld as no_identity, a linked person
+    without a decision as nothing_known, and a row outside the window of a yes, or without a time, as outside_window.
+    On another legal basis every row goes on, with a null person_key where nobody is linked.
     """
-    verdicts = links.select("source", "source_person_id", "person_key").join(decisions, on="person_key", how="left")
+    since, until = F.col("_since"), F.col("_until")  # Statements have windows of their own.
+    verdicts = links.select("source", "source_person_id", "person_key").join(decisions.withColumnsRenamed(
+        dict(zip(WINDOW, ("_since", "_until"), strict=True))), on="person_key", how="left")
     joined = rows.join(verdicts, on=["source", "source_person_id"], how="left")
     columns = [*rows.columns, "person_key"]
     if not legal_basis.rests_on_consent:
         ground = PermitReason(legal_basis.value)
         return joined.select(*columns, F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"))
-    unlinked = F.col("person_key").isNull()
-    reason = F.when(unlinked, F.lit(str(PermitReason.NO_IDENTITY))).otherwise(
+    at = F.col(event_time) if event_time else F.lit(None).cast("timestamp")
+    inside = F.coalesce(at >= since, since.isNull()) & F.coalesce(at < until, until.isNull())
+    permitted = F.coalesce(F.col("is_permitted"), F.lit(False))
+    reason = F.when(F.col("person_key").isNull(), F.lit(str(PermitReason.NO_IDENTITY))).when(
+        permitted & ~inside, F.lit(str(PermitReason.OUTSIDE_WINDOW))).otherwise(
         F.coalesce(F.col("reason_code"), F.lit(str(PermitReason.NOTHING_KNOWN))))
-    return joined.select(*columns, F.coalesce(F.col("is_permitted"), F.lit(False)).alias("is_permitted"),
-                         reason.alias("reason_code"))
+    return joined.select(*columns, (permitted & inside).alias("is_permitted"), reason.alias("reason_code"))
 
 
 def account(applied: DataFrame) -> DataFrame:
@@ -114,41 +166,74 @@ def account(applied: DataFrame) -> DataFrame:
 
 
 def _statements(consent: DataFrame, use: Use) -> DataFrame:
-    """The statements that concern the use, each with what it says at that moment."""
+    """The statements that concern the use, each with what it says at that moment and, of a yes, when it was given."""
     at, is_no = F.lit(use.as_of), F.col("decision_code") == str(ConsentDecision.DENY)
     names = F.nullif(F.trim("recipient_id"), F.lit(""))
     recipient = names.isNull() if use.recipient is None else names.isNull() | (names == F.lit(use.recipient))
     known = (F.col("recorded_at") <= at) | (is_no & (F.col("recorded_at") <= F.lit(use.as_of + CLOCK_SKEW)))
-    concerns = (F.col("purpose_code").isin(*sorted({str(p) for p in use.purposes})) & recipient
+    category = F.col("data_category_code").isNull() | (
+        F.col("data_category_code").isin(*sorted({str(c) for c in use.categories})) if use.categories else is_no)
+    concerns = (F.col("purpose_code").isin(*sorted({str(p) for p in use.purposes})) & recipient & category
                 & F.col("channel_code").isNull() & known
                 & F.col("decision_code").isin(str(ConsentDecision.PERMIT), str(ConsentDecision.DENY)))
     begun = F.coalesce(F.col("valid_from_at"), F.col("recorded_at")) <= at
     over = F.coalesce(F.col("valid_to_at") <= at, F.lit(False))
     says = F.when(is_no, F.lit(NO)).when(begun & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
+    own = F.when(F.col("data_category_code").isNotNull() & F.lit(bool(use.categories)), F.col("data_category_code"))
     return consent.where(concerns).select(
-        "source", "source_person_id", "purpose_code", names.alias("recipient_id"), "recorded_at", says.alias("says"))
+        "source", "source_person_id", "purpose_code", names.alias("recipient_id"), own.alias("data_category_code"),
+        "recorded_at", "given_by_code", *WINDOW, says.alias("says"))
 
 
-def _winners(people: DataFrame, statements: DataFrame) -> DataFrame:
+def _winners(people: DataFrame, statements: DataFrame, use: Use) -> DataFrame:
     """What the latest statement says, per person, source and scope: one small aggregate, no window.
 
     The microsecond and what is said then are packed into one whole number, since the greatest of numbers is found many
-    times faster than the greatest of structs.
+    times faster than the greatest of structs. The few yeses about a window of time are found again by that number.
     """
-    links = people.select("source", "source_person_id", "person_key")
-    packed = F.unix_micros("recorded_at") * WORDS + F.col("says")
-    return statements.join(links, on=["source", "source_person_id"], how="inner").groupBy(
-        "person_key", "source", "purpose_code", "recipient_id").agg(F.max(packed).alias("latest")).select(
-        "person_key", "purpose_code", "recipient_id", F.pmod("latest", F.lit(WORDS)).alias("says"))
+    extra = [c for c in people.columns if c in ("adult_at", "lapse_days", "only_no")]
+    links = people.select("source", "source_person_id", "person_key", *extra)
+    said = statements.join(links, on=["source", "source_person_id"], how="inner").withColumn("says", _given(extra, use))
+    if "only_no" in extra:
+        said = said.where(~F.col("only_no") | (F.col("says") == NO))
+    packed = (F.unix_micros("recorded_at") * WORDS + F.col("says")).alias("latest")
+    winners = said.groupBy(*SCOPE).agg(F.max(packed).alias("latest"))
+    windowed = said.where((F.col("says") == YES) & (F.col(WINDOW[0]).isNotNull() | F.col(WINDOW[1]).isNotNull()))
+    bounds = windowed.select(*SCOPE, packed, *WINDOW).groupBy(*SCOPE, "latest").agg(
+        F.max(WINDOW[0]).alias(WINDOW[0]), F.min(WINDOW[1]).alias(WINDOW[1]))
+    same = [winners[c].eqNullSafe(bounds[c]) for c in (*SCOPE, "latest")]
+    return winners.join(bounds, reduce(and_, same), "left").select(
+        *[winners[c] for c in SCOPE], F.pmod(winners["latest"], F.lit(WORDS)).alias("says"), *[bounds[c] for c in WINDOW])
 
 
-def _answers(winners: DataFrame, purposes: list[str], recipient: str | None) -> DataFrame:
-    """person_key, and a column per purpose with the person's answer over all scopes and sources (null: none)."""
+def _given(extra: list[str], use: Use) -> Column:
+    """What a statement says once it is asked who gave it, and how long yeses last where the person lives."""
+    is_yes, says = F.col("says") == YES, F.col("says")
+    if "lapse_days" in extra:
+        lasts = F.unix_micros("recorded_at") + F.col("lapse_days") * F.lit(DAY_MICROS)
+        says = F.when(is_yes & F.coalesce(lasts <= F.unix_micros(F.lit(use.as_of)), F.lit(False)), LAPSED).otherwise(says)
+    if "adult_at" in extra:
+        guardian = F.coalesce(F.col("given_by_code") == str(GivenBy.GUARDIAN), F.lit(False))
+        may = F.when(guardian, F.col("adult_at") > F.lit(use.as_of)).otherwise(F.col("adult_at") <= F.col("recorded_at"))
+        says = F.when(is_yes & ~F.coalesce(may, F.lit(True)), LAPSED).otherwise(says)
+    return says
+
+
+def _answers(winners: DataFrame, cells: dict[str, tuple[str, str | None]], recipient: str | None) -> DataFrame:
+    """person_key, a column per purpose and category with the person's answer over all scopes and sources (null: none),
+    and the window of time that all their yeses have in common."""
     says = F.col("says")
     if recipient is not None:  # a yes to the company itself, live or lapsed, is no answer about the recipient
         says = F.when((says != NO) & F.col("recipient_id").isNull(), F.lit(UNKNOWN)).otherwise(says)
+    category = F.col("data_category_code")
+
+    def about(purpose: str, wanted: str | None) -> Column:
+        return (F.col("purpose_code") == purpose) & (category.isNull() | (category == wanted) if wanted else category.isNull())
+
+    yes = says == YES
     return winners.groupBy("person_key").agg(
-        *[F.max(F.when(F.col("purpose_code") == p, says)).alias(p) for p in purposes])
+        *[F.max(F.when(about(*cell), says)).alias(name) for name, cell in cells.items()],
+        F.max(F.when(yes, F.col(WINDOW[0]))).alias(WINDOW[0]), F.min(F.when(yes, F.col(WINDOW[1]))).alias(WINDOW[1]))
 
 
 def _reason(answers: list[Column]) -> Column:

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 import yaml
 
-from contracts import model
+from contracts import jurisdictions, model
 from contracts.expressions import parse
 from contracts.load import KINDS, TABLE_KINDS, catalog, check_files, folders
 from contracts.standard import violations
@@ -20,7 +20,8 @@ FILES = sorted(p for kind in (*TABLE_KINDS, *KINDS) for p in (folders()[0] / kin
 # What decides about privacy, by the model that says it; each must be written, if only as null.
 PRIVACY = {
     model.Column: {"category", "treatment"},
-    model.Source: {"retention_days", "legal_basis", "jurisdictions"},
+    model.Source: {"retention_days", "legal_basis", "jurisdictions", "link_purposes"},
+    jurisdictions.Jurisdiction: {"age_of_majority", "age_of_digital_consent", "lapses_after_days", "source"},
     model.Product: {"purposes", "data_categories", "legal_basis", "basis_reason", "pseudonym_domain", "counts_people",
                     "minimum_cell", "rounding", "cell_columns", "retention_days", "inputs"},
     model.Recipient: {"product", "purposes", "legal_basis", "agreement", "agreement_version", "agreement_expires_on",
@@ -29,7 +30,7 @@ PRIVACY = {
 # Fields with a default: none of them widens what may be done with data.
 HARMLESS = {
     model.Column: {"required", "key", "allowed_values", "pattern", "minimum", "maximum", "max_length", "not_in_future",
-                   "derived", "origins"},
+                   "event_time", "derived", "origins"},
     model.Stream: {"version", "deleted", "items", "cursor", "since", "revisit_days"},
     model.Mapping: {"required", "expression", "reads"}, model.Feed: {"when", "checks", "parse"},
     model.Source: {"tags"}, model.Product: {"tags"}, model.Recipient: {"tags"},

@@ -48,6 +48,7 @@ customProperties:
   - {property: retentionDays, value: 30}
   - {property: legalBasis, value: consent}
   - {property: jurisdictions, value: [DE]}
+  - {property: linkPurposes, value: [adherence_monitoring, decision_support, research]}
   - {property: streams, value: {events: {path: /events, recordId: payload.id, version: timestamp(payload.at), deleted: boolean(payload.gone)}}}
 schema:
 """

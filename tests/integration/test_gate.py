@@ -75,6 +75,7 @@ customProperties:
   - {{property: retentionDays, value: 30}}
   - {{property: legalBasis, value: consent}}
   - {{property: jurisdictions, value: [DE]}}
+  - {{property: linkPurposes, value: [research]}}
   - {{property: streams, value: {{events: {{path: /events, recordId: payload.id}}}}}}
 schema:
   - name: rows

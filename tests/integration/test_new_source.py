@@ -43,6 +43,7 @@ customProperties:
   - {property: retentionDays, value: 365}
   - {property: legalBasis, value: consent}
   - {property: jurisdictions, value: [DE, FR]}
+  - {property: linkPurposes, value: [adherence_monitoring, decision_support, research]}
   - property: streams
     value:
       members: {path: /app/v1/users, recordId: payload.id, version: timestamp(payload.updated_at), deleted: boolean(payload.deleted), items: data, cursor: next_cursor, since: updated_since}

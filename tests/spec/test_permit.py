@@ -14,7 +14,8 @@ from jobs.stages import permit
 from jobs.stages.permit import Use
 
 CONSENT = ("source string, source_person_id string, purpose_code string, recipient_id string, channel_code string, "
-           "decision_code string, recorded_at timestamp, valid_from_at timestamp, valid_to_at timestamp")
+           "decision_code string, recorded_at timestamp, valid_from_at timestamp, valid_to_at timestamp, "
+           "data_category_code string, given_by_code string, data_from_at timestamp, data_to_at timestamp")
 LINKS = "source string, source_person_id string, person_key string"
 
 
@@ -103,12 +104,16 @@ def test_a_use_that_needs_two_permits_is_refused_by_either(frame: Any) -> None:
 
 
 def test_the_next_moment_that_time_alone_may_change_a_decision(frame: Any) -> None:
-    def at(*statements: tuple[Any, ...]) -> int | None:
-        return permit.next_change(frame(CONSENT, [(s[0], "p", *s[1:]) for s in statements]), day(20)).collect()[0]["at"]
+    def at(*statements: tuple[Any, ...], grows: bool = False, lasts: tuple[int, ...] = ()) -> int | None:
+        people = frame(f"{LINKS}, adult_at timestamp", [("crm", "p", "p", day(26)), ("crm", "q", "q", day(3)), ("crm", "r", "r")])
+        said = frame(CONSENT, [(s[0], "p", *s[1:]) for s in statements])
+        return permit.next_change(people if grows else people.drop("adult_at"), said, day(20), lasts).collect()[0]["at"]
 
     assert at(says(YES, 1), says(YES, 2, end=5)) is None
     assert at(says(YES, 1, end=25), says(YES, 1, start=22, end=30)) == int(day(22).timestamp() * 1e6)
     assert at(says(YES, 1, end=25), says(YES, 21)) == int(day(21).timestamp() * 1e6)
+    assert at(says(YES, 1), grows=True) == at(says(YES, 1, end=26)) == int(day(26).timestamp() * 1e6)
+    assert at(says(YES, 1), says(YES, 2), lasts=(30, 20)) == int(day(21).timestamp() * 1e6)
 
 
 def test_decisions(frame: Any) -> None:
@@ -128,9 +133,10 @@ def test_accounts_of_one_person_in_one_source_are_one_voice(frame: Any) -> None:
     links = frame(LINKS, [("crm", "old account", "p"), ("crm", "new account", "p")])
     consent = frame(CONSENT, [("crm", "old account", *says(NO, 1)[1:]), ("crm", "new account", *says(YES, 2)[1:]),
                               ("crm", "nobody's account", *says(NO, 3)[1:])])
-    assert [tuple(r) for r in permit.decide(links, consent, OWN).collect()] == [("p", True, "permitted")]
+    assert [tuple(r) for r in permit.decide(links, consent, OWN).collect()] == [("p", True, "permitted", None, None)]
 
 
+DECISIONS = "person_key string, is_permitted boolean, reason_code string, data_from_at timestamp, data_to_at timestamp"
 ROWS = [("crm", "yes", 1), ("crm", "yes", 2), ("app", "yes too", 3), ("crm", "no", 4), ("crm", "stranger", 5),
         ("crm", None, 6), ("app", "no", 7), ("crm", "undecided", 8)]
 # record -> (person_key, goes on under consent, reason under consent)
@@ -141,9 +147,27 @@ APPLIED = {1: ("Y", True, "permitted"), 2: ("Y", True, "permitted"), 3: ("Y", Tr
 
 def applied(frame: Any, basis: LegalBasis) -> DataFrame:
     links = frame(LINKS, [("crm", "yes", "Y"), ("app", "yes too", "Y"), ("crm", "no", "N"), ("crm", "undecided", "U")])
-    decisions = frame("person_key string, is_permitted boolean, reason_code string",
-                      [("Y", True, "permitted"), ("N", False, "denied")])
+    decisions = frame(DECISIONS, [("Y", True, "permitted"), ("N", False, "denied")])
     return permit.apply(frame("source string, source_person_id string, value long", ROWS), links, decisions, basis)
+
+
+def test_a_window_lets_only_its_rows_go_on(frame: Any) -> None:
+    rows = frame("source string, source_person_id string, happened_at timestamp, value long, data_from_at timestamp", [
+        ("crm", person, None if at is None else day(at), n) for n, (person, at) in enumerate(
+            [("both", 4), ("both", 5), ("both", 9.5), ("both", 10), ("both", None), ("from", 4), ("from", 11), ("to", 4),
+             ("to", 10), ("open", None), ("no", 6)])])
+    links = frame(LINKS, [("crm", p, p) for p in ("both", "from", "to", "open", "no")])
+    decisions = frame(DECISIONS, [("both", True, "permitted", day(5), day(10)), ("from", True, "permitted", day(5)),
+                                  ("to", True, "permitted", None, day(10)), ("open", True, "permitted"),
+                                  ("no", False, "denied", day(5), day(10))])
+    got = {r.value: r.reason_code for r in permit.apply(rows, links, decisions, LegalBasis.CONSENT, "happened_at").collect()
+           if r.is_permitted == (r.reason_code == "permitted")}
+    out = dict.fromkeys((0, 3, 4, 5, 8), "outside_window")
+    assert got == {**dict.fromkeys((1, 2, 6, 7, 9), "permitted"), **out, 10: "denied"}
+    timeless = permit.apply(rows, links, decisions, LegalBasis.CONSENT).where("is_permitted").collect()
+    assert [r.value for r in timeless] == [9]
+    assert {r.person_key: (r.is_permitted, r.reason_code) for r in permit.whole(decisions).collect()} == {
+        **dict.fromkeys(("both", "from", "to"), (False, "outside_window")), "open": (True, "permitted"), "no": (False, "denied")}
 
 
 def test_every_row_has_its_person_and_decision(frame: Any) -> None:

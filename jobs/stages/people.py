@@ -1,0 +1,67 @@
+"""Who counts as one person for a use, when they come of age, and whose no counts for whom.
+
+A product follows only identity links that both sources allow to be used for all its purposes. An identity it may not join
+stays apart, under a key of its own; a no that the person said anywhere counts for it all the same. While a match of two
+persons is held for review, a no of either counts for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from contracts.jurisdictions import Jurisdiction
+
+LINK = ("source", "source_person_id", "person_key")
+
+
+def apart(links: DataFrame, joining: Collection[str]) -> DataFrame:
+    """The links a use may follow: identities of sources that do not allow it get a key of their own.
+
+    links: vault.link. joining: the sources that allow their links to be used. Gives source, source_person_id,
+    person_key, and linked_key, the key of the link. A key of one's own is 32 hexadecimal digits of a SHA-256 over the
+    link's key and the identity's name, so it says nothing to whom the link's key is unknown.
+    """
+    own = F.substring(F.sha2(F.concat_ws("/", "person_key", "source", "source_person_id"), 256), 1, 32)
+    joins = F.col("source").isin(*sorted(joining)) if joining else F.lit(False)
+    return links.select("source", "source_person_id", F.when(joins, F.col("person_key")).otherwise(own).alias("person_key"),
+                        F.col("person_key").alias("linked_key"))
+
+
+def noes(followed: DataFrame, held: DataFrame) -> DataFrame:
+    """Links over which only a no counts: identities of one person that stay apart, and of matches held for review.
+
+    followed: what ``apart`` gives. held: person_key, other_key (vault.held), either way round. Gives source,
+    source_person_id, person_key, where the key is one of ``followed``.
+    """
+    pairs = held.select(F.col("person_key").alias("linked_key"), F.col("other_key").alias("reached"))
+    pairs = pairs.unionByName(pairs.select(F.col("reached").alias("linked_key"), F.col("linked_key").alias("reached")))
+    split = followed.where(F.col("person_key") != F.col("linked_key")).select("linked_key", F.col("linked_key").alias("reached"))
+    reach = pairs.unionByName(split).distinct()
+    keys = followed.join(reach, "linked_key").select("person_key", "reached").distinct()
+    others = followed.select("source", "source_person_id", F.col("linked_key").alias("reached"))
+    return others.join(keys, "reached").select(*LINK).join(followed.select(*LINK), list(LINK), "left_anti")
+
+
+def grown(people: DataFrame, identity: DataFrame, rules: Mapping[str, Jurisdiction], is_special: bool) -> DataFrame:
+    """The people with adult_at, when each comes of age by the rules of their countries, and lapse_days; null where unknown.
+
+    identity: core.identity. is_special: whether data is used that needs explicit consent, so that the age of majority
+    counts and not that of digital consent. Where sources disagree, or the country is unknown, the strictest counts.
+    """
+    known = people.select(*LINK).join(identity.where("source_person_id IS NOT NULL").select(
+        "source", "source_person_id", "birth_on", F.upper("country_code").alias("country")), ["source", "source_person_id"])
+    ages = {c: r.age_of_majority if is_special else r.age_of_digital_consent for c, r in rules.items()}
+    lasts = {c: r.lapses_after_days for c, r in rules.items() if r.lapses_after_days}
+    age = _by_country(ages, max(ages.values(), default=0))
+    grown_at = F.max(F.to_timestamp(F.add_months("birth_on", age * 12)))
+    per = known.groupBy("person_key").agg(grown_at.alias("adult_at"), F.min(_by_country(lasts, None)).alias("lapse_days"))
+    return people.join(per, "person_key", "left")
+
+
+def _by_country(values: Mapping[str, int | None], otherwise: int | None) -> Column:
+    return reduce(lambda found, one: F.when(F.col("country") == one[0], F.lit(one[1])).otherwise(found),
+                  sorted(values.items()), F.lit(otherwise).cast("int"))
