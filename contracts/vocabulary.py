@@ -176,6 +176,25 @@ class PermitReason(Term):
     NO_IDENTITY = "no_identity", None
 
 
+class StatementFate(Term):
+    """What became of a statement when a use was decided: it counts, or why it does not."""
+
+    COUNTS = "counts", None
+    LAPSED = "lapsed", None
+    NOT_YET_VALID = "not_yet_valid", None
+    SUPERSEDED = "superseded", None
+    OUTWEIGHED = "outweighed", None
+    OTHER_PURPOSE = "other_purpose", None
+    OTHER_RECIPIENT = "other_recipient", None
+    OTHER_CATEGORY = "other_category", None
+    STAYS_APART = "stays_apart", None
+    GIVEN_BY_ANOTHER = "given_by_another", None
+    ABOUT_CHANNEL = "about_channel", None
+    NOT_KNOWN_YET = "not_known_yet", None
+    ONLY_ASKED = "only_asked", None
+    TO_COMPANY_ONLY = "to_company_only", None
+
+
 class Zone(Term):
     """The folders of the lake."""
 

@@ -1,17 +1,21 @@
-"""Asking Airflow who triggered a run and who answered its approval task: the proof of an actor is their log-in."""
+"""Asking Airflow who triggered a run, who answered its approval task and who holds a token: an actor is proved by their
+log-in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import re
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 import requests
 
-from jobs.connections import access
-from jobs.errors import NotApproved, SourceUnavailable
+from jobs.connections import Access, access
+from jobs.errors import ConcordError, NotApproved, NotAuthorised, SourceUnavailable
 
 CONNECTION = "concord_airflow"
 APPROVAL_TASK = "approve"
+TOKEN = re.compile(r"[A-Za-z0-9_.=-]{1,8192}")
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,51 @@ class Answer:
     proof: str
 
 
-class Airflow:
-    """Airflow's REST API as the service user of the connection ``concord_airflow``."""
+@dataclass(frozen=True)
+class Actor:
+    """Who holds a token, and their roles in Airflow."""
 
-    def __init__(self) -> None:
-        held = access(CONNECTION)
-        self._base = held.base_url.rstrip("/")
+    name: str
+    roles: frozenset[str]
+
+
+@dataclass
+class _Api:
+    """Airflow's REST API at the address of the connection ``concord_airflow``."""
+
+    held: Access = field(default_factory=lambda: access(CONNECTION))
+    refusal: ClassVar[type[ConcordError]] = NotApproved
+    advice: ClassVar[str] = f"check the connection {CONNECTION}"
+
+    def __post_init__(self) -> None:
+        self._base = self.held.base_url.rstrip("/")
         self._session = requests.Session()
         self._session.trust_env = False
-        if held.ca_file:
-            self._session.verify = held.ca_file
-        answer = self._call("POST", "/auth/token", json={"username": held.login, "password": held.password})
+        if self.held.ca_file:
+            self._session.verify = self.held.ca_file
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
+        try:
+            answer = self._session.request(method, self._base + path, timeout=30, allow_redirects=False, **kwargs)
+        except requests.RequestException as error:
+            raise SourceUnavailable(f"Airflow at {self._base} does not answer ({type(error).__name__})") from None
+        if answer.status_code >= 500:
+            raise SourceUnavailable(f"Airflow answered {answer.status_code} to {method} {path}")
+        try:
+            found = answer.json() if answer.status_code < 300 else None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise self.refusal(f"Airflow answered {answer.status_code} to {method} {path}; {self.advice}")
+        return found
+
+
+class Airflow(_Api):
+    """Airflow as the service user of the connection sees it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        answer = self._call("POST", "/auth/token", json={"username": self.held.login, "password": self.held.password})
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
     def requester(self, dag_id: str, run_id: str) -> str:
@@ -55,13 +93,24 @@ class Airflow:
         return Answer(str(user["name"]), found.get("chosen_options") == ["Approve"], str(found.get("responded_at")),
                       f"{found.get('subject')}\n{found.get('body')}", f"{dag_id}/{run_id}/{APPROVAL_TASK}")
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
-        try:
-            answer = self._session.request(method, self._base + path, timeout=30, allow_redirects=False, **kwargs)
-        except requests.RequestException as error:
-            raise SourceUnavailable(f"Airflow at {self._base} does not answer ({type(error).__name__})") from None
-        if answer.status_code >= 500:
-            raise SourceUnavailable(f"Airflow answered {answer.status_code} to {method} {path}")
-        if answer.status_code >= 400:
-            raise NotApproved(f"Airflow answered {answer.status_code} to {method} {path}; check the connection {CONNECTION}")
-        return dict(answer.json())
+
+class Holder(_Api):
+    """Airflow as the holder of a token sees it; no other log-in is used, so it tells what this one may know.
+
+    Raises NotAuthorised when Airflow does not take the token, or does not tell its holder their own roles, which takes
+    the permission "can read on Users".
+    """
+
+    refusal = NotAuthorised
+    advice = "log in again for a new token, and ask with that of an officer"
+
+    def actor(self, token: str) -> Actor:
+        """Who holds the token, as Airflow says."""
+        if not TOKEN.fullmatch(token):
+            raise NotAuthorised("what was given is no API token of Airflow; POST /auth/token gives one")
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        name = str(self._call("GET", "/ui/auth/me").get("username") or "")
+        user = self._call("GET", f"/auth/fab/v1/users/{quote(name, safe='')}") if name else {}
+        if not name or user.get("username") != name:
+            raise NotAuthorised(f"Airflow does not say who holds this token; {self.advice}")
+        return Actor(name, frozenset(str(role.get("name")) for role in user.get("roles") or []))

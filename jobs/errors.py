@@ -83,8 +83,14 @@ class NotApproved(ConcordError):
     exit_code = ExitCode.APPROVAL
 
 
+class NotAuthorised(ConcordError):
+    """Nobody proved who asks, or they may not; nothing is told."""
+
+    exit_code = ExitCode.APPROVAL
+
+
 class IntegrityError(ConcordError):
-    """Rows or accounts that do not add up; nothing was written."""
+    """Rows, accounts or permits that do not add up; nothing was written."""
 
     exit_code = ExitCode.INTEGRITY
 

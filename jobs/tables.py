@@ -11,7 +11,7 @@ from rich.table import Table
 
 def show(found: dict[str, Any]) -> None:
     """Print a summary as tables, with the lines that query the released products."""
-    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    console = screen()
     console.print(_sources(found))
     console.print(_products(found))
     console.print(_extracts(found))
@@ -38,7 +38,13 @@ def queries(found: dict[str, Any]) -> list[str]:
             f"DuckDB:  import duckdb, polars; duckdb.from_arrow({read}.to_arrow())"]
 
 
-def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
+def screen() -> Console:
+    """Where tables are printed: as wide as the terminal, or wide enough for a file."""
+    return Console(width=None if Console().is_terminal else 140, highlight=False)
+
+
+def titled(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
+    """An empty table with its columns; those in ``numbers`` stand to the right."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
@@ -47,7 +53,7 @@ def _table(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 
 def _sources(found: dict[str, Any]) -> Table:
     counts = ("landed", "accepted", "superseded", "duplicate", "deletion", "refused", "rejected", "waiting")
-    table = _table("What became of every record", "source", *counts, "rejected because", numbers=counts)
+    table = titled("What became of every record", "source", *counts, "rejected because", numbers=counts)
     for row in found["sources"]:
         table.add_row(row["source"], *[f"{row[c]:,}" for c in counts], _pairs(row["reasons"]))
     return table
@@ -55,7 +61,7 @@ def _sources(found: dict[str, Any]) -> Table:
 
 def _products(found: dict[str, Any]) -> Table:
     counts = ("considered", "permitted", "withheld", "built", "suppressed", "released")
-    table = _table("What became of every row", "product", "release", *counts, "withheld because", numbers=counts)
+    table = titled("What became of every row", "product", "release", *counts, "withheld because", numbers=counts)
     for row in found["products"]:
         if row["release"]:
             table.add_row(row["product"], str(row["release"]), *[f"{row[c]:,}" for c in counts], _pairs(row["withheld_by"]))
@@ -65,8 +71,8 @@ def _products(found: dict[str, Any]) -> Table:
 
 
 def _extracts(found: dict[str, Any]) -> Table:
-    table = _table("What left the house", "extract", "rows", "withheld", "suppressed", "asked by", "decided by", "delivered to",
-                   "manifest", "expires", numbers=("rows", "withheld", "suppressed"))
+    table = titled("What left the house", "extract", "rows", "withheld", "suppressed", "asked by", "decided by", "delivered to",
+                    "manifest", "expires", numbers=("rows", "withheld", "suppressed"))
     for row in found["extracts"]:
         decided = f"{row['approver'] or '-'} ({row['decision']})"
         table.add_row(row["extract"], f"{row['rows']:,}", f"{row['withheld']:,}", f"{row['suppressed']:,}", row["requester"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 ANSWER = {("can_edit", "HITL Detail")}
+OWN_ROLES = {("can_read", "Users")}
 OVERRIDE = {(action, thing) for action in ("can_create", "can_edit", "can_delete")
             for thing in ("Task Instances", "HITL Detail", "Assets", "XComs")} | {
     ("can_edit", "DAG Runs"), ("can_delete", "DAG Runs"), ("can_delete", "DAGs")}
@@ -23,7 +24,8 @@ def add_users(users: dict[str, dict[str, str]]) -> None:
     """Make roles and users, or give those that exist the password they should have.
 
     An Engineer starts runs but cannot answer approvals nor overrule what tasks did; an Officer answers approvals and
-    cannot start runs, so that nobody approves what they asked for.
+    cannot start runs, so that nobody approves what they asked for. An Officer may read users, so that Airflow confirms
+    their role to whoever asks with their token.
     """
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
@@ -31,7 +33,7 @@ def add_users(users: dict[str, dict[str, str]]) -> None:
         manager = builder.sm
         stock = {role["role"]: set(role["perms"]) for role in manager.ROLE_CONFIGS}
         manager.bulk_sync_roles([{"role": "Engineer", "perms": sorted(stock["User"] - OVERRIDE)},
-                                 {"role": "Officer", "perms": sorted(stock["Viewer"] | ANSWER)}])
+                                 {"role": "Officer", "perms": sorted(stock["Viewer"] | ANSWER | OWN_ROLES)}])
         for name, account in users.items():
             role, mail = manager.find_role(account["role"]), f"{name}@concord.invalid"
             if user := manager.find_user(name):

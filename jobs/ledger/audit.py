@@ -20,7 +20,10 @@ TABLE = "ledger.audit"
 
 @dataclass
 class Trail:
-    """What a stage read and wrote, filled in while it runs; only names, versions and counts."""
+    """What a stage read and wrote, filled in while it runs; only names, versions and counts.
+
+    ``proved_actor`` is who a log-in proved to have asked, where a stage demands proof; empty until it is given.
+    """
 
     stage: str
     subject: str
@@ -28,6 +31,7 @@ class Trail:
     inputs: list[str] = field(default_factory=list)
     outputs: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     detail: dict[str, object] = field(default_factory=dict)
+    proved_actor: str = ""
 
     def reads(self, *names: str) -> None:
         """Note tables or addresses that were read."""
@@ -41,9 +45,10 @@ class Trail:
 def close(settings: Settings, lake: Lake, trail: Trail, result: str) -> None:
     """Write the audit entry and the lineage event of a run that ended as ``result``."""
     now = datetime.now(UTC)
+    detail = {**trail.detail, **({"actor_proof": "airflow_token"} if trail.proved_actor else {})}
     row = {"run_id": trail.run_id, "stage": trail.stage, "subject": trail.subject, "result": result,
-           "detail": json.dumps(trail.detail, sort_keys=True, default=str),
-           "actor": settings.actor or getpass.getuser(), "at": now}
+           "detail": json.dumps(detail, sort_keys=True, default=str),
+           "actor": trail.proved_actor or settings.actor or getpass.getuser(), "at": now}
     lake.append_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))))
     lineage.emit(settings, lake, trail.stage, trail.subject, trail.run_id, trail.inputs, trail.outputs,
                  failed=result == "failed", at=now)

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 def decisions(shell: Shell, recipient: Recipient, versions: dict[str, int], now: datetime) -> DataFrame:
     """person_key, is_permitted, reason_code: what the product needs and what the recipient needs, both at this moment."""
     product = shell.catalog.products[recipient.product]
-    uses = (permit.Use.by(recipient, product, now), permit.Use.of(product, now))
-    return permit.both(*(permit.whole(consent.decide(shell, versions, use).decisions) for use in uses))
+    theirs, ours = (consent.decide(shell, versions, use) for use in (
+        permit.Use.by(recipient, product, now), permit.Use.of(product, now)))
+    entitled = permit.carried(permit.whole(theirs.decisions), theirs.links, ours.links)
+    return permit.both(entitled, permit.whole(ours.decisions))
 
 
 def refuse_withdrawn(shell: Shell, recipient: Recipient, content: bytes, now: datetime) -> None:

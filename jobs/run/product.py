@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Product
+from contracts.vocabulary import LegalBasis
 from jobs.errors import ConfigurationError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
@@ -37,12 +38,14 @@ def build(settings: Settings, product_id: str) -> Report:
             shell.report.facts.update(waiting_for=waiting)
             return shell.report
         held = shell.lake.note(name)
-        if not is_current(product, held, versions, now):
+        use = {**consent.document(shell, permit.Use.of(product, now)), "inputs": list(product.inputs),
+               "pseudonym_domain": product.pseudonym_domain}
+        if not is_current(product, held, versions, now) or held["use"] != use:
             with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:
                 frames, entries, until = _permitted(shell, product, versions, now)
                 rows, made = _protected(shell, product, _build(product, frames, work))
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until,
-                        "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
+                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 shell.lake.replace(name, work.keep("protected", rows), note=held)
             shell.report.change(name)
         _account(shell, product, held, now)
@@ -71,14 +74,21 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int],
     frames: dict[str, DataFrame] = {}
     entries: list[tuple[str, Entry]] = []
     for name in product.inputs:
-        rows = shell.lake.read(name, versions[name])
-        rows = statements.current(rows) if name == consent.CONSENT else rows
-        applied = permit.apply(rows, decided.links, decided.decisions, product.legal_basis, shell.catalog.table(name).event_time)
-        found = [Entry(name, r["outcome"], r["reason_code"], r["rows"], r["people"]) for r in permit.account(applied).collect()]
-        accounts.hold(f"{product.id}: {name}", rows.count(), found)
+        applied, found = judged(shell, (name, versions[name]), decided, product.legal_basis)
         entries.extend(("permit", entry) for entry in found)
         frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
     return frames, entries, decided.until.isoformat() if decided.until else None
+
+
+def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
+           legal_basis: LegalBasis) -> tuple[DataFrame, list[Entry]]:
+    """The rows of an input table at a version, each with its decision, and their account, which adds up."""
+    rows = shell.lake.read(*table)
+    rows = statements.current(rows) if table[0] == consent.CONSENT else rows
+    applied = permit.apply(rows, decided.links, decided.decisions, legal_basis, shell.catalog.table(table[0]).event_time)
+    found = [Entry(table[0], r["outcome"], r["reason_code"], r["rows"], r["people"]) for r in permit.account(applied).collect()]
+    accounts.hold(f"{shell.trail.subject}: {table[0]}", rows.count(), found)
+    return applied, found
 
 
 def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:

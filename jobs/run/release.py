@@ -68,4 +68,4 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
     note = shell.lake.note(name, version)
     return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
             "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True),
-            "decided_at": datetime.fromisoformat(note["as_of"])}
+            "use": json.dumps(note["use"], sort_keys=True), "decided_at": datetime.fromisoformat(note["as_of"])}

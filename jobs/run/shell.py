@@ -19,15 +19,19 @@ from jobs.turn import turn
 
 @dataclass
 class Report:
-    """How a stage ended: ``changed`` names the tables it changed; ``facts`` are counts and names for people and machines."""
+    """How a stage ended: ``changed`` names the tables it changed; ``facts`` are counts and names for people and machines.
+
+    A stage that only tells something sets ``is_answer``.
+    """
 
     changed: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    is_answer: bool = False
 
     @property
     def result(self) -> str:
         """done or unchanged."""
-        return "done" if self.changed else "unchanged"
+        return "done" if self.changed or self.is_answer else "unchanged"
 
     def change(self, table: str) -> None:
         """Note a changed table once."""

@@ -7,6 +7,7 @@ persons is held for review, a no of either counts for both.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from functools import reduce
 
@@ -16,6 +17,12 @@ from pyspark.sql import functions as F
 from contracts.jurisdictions import Jurisdiction
 
 LINK = ("source", "source_person_id", "person_key")
+KEY_DIGITS = 32
+
+
+def own_key(person_key: str, source: str, source_person_id: str) -> str:
+    """The key of an identity that stays apart, as ``apart`` makes it."""
+    return hashlib.sha256(f"{person_key}/{source}/{source_person_id}".encode()).hexdigest()[:KEY_DIGITS]
 
 
 def apart(links: DataFrame, joining: Collection[str]) -> DataFrame:
@@ -25,7 +32,7 @@ def apart(links: DataFrame, joining: Collection[str]) -> DataFrame:
     person_key, and linked_key, the key of the link. A key of one's own is 32 hexadecimal digits of a SHA-256 over the
     link's key and the identity's name, so it says nothing to whom the link's key is unknown.
     """
-    own = F.substring(F.sha2(F.concat_ws("/", "person_key", "source", "source_person_id"), 256), 1, 32)
+    own = F.substring(F.sha2(F.concat_ws("/", "person_key", "source", "source_person_id"), 256), 1, KEY_DIGITS)
     joins = F.col("source").isin(*sorted(joining)) if joining else F.lit(False)
     return links.select("source", "source_person_id", F.when(joins, F.col("person_key")).otherwise(own).alias("person_key"),
                         F.col("person_key").alias("linked_key"))

@@ -29,12 +29,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model import Product, Recipient
-from contracts.vocabulary import ConsentDecision, GivenBy, LegalBasis, PermitReason
+from contracts.vocabulary import ConsentDecision, GivenBy, LegalBasis, PermitReason, StatementFate
 
 # What statements say; of several answers, the greatest counts.
 UNKNOWN, LAPSED, YES, NO = range(4)
 WORDS = 4
-SCOPE = ("person_key", "source", "purpose_code", "recipient_id", "data_category_code")
+SCOPE = ("person_key", "source", "purpose_code", "recipient_id", "data_category_code")  # Within one, the latest wins.
 WINDOW = ("data_from_at", "data_to_at")
 DAY_MICROS = 86_400_000_000
 CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
@@ -65,6 +65,12 @@ class Use:
         """A recipient's use of a product."""
         return cls(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, as_of, _asked(product))
 
+    @property
+    def cells(self) -> list[tuple[str, str | None]]:
+        """Each purpose and category that needs a yes; no category where the use names none."""
+        categories: list[str | None] = [*sorted({str(c) for c in self.categories})]
+        return list(itertools.product(sorted({str(p) for p in self.purposes}), categories or [None]))
+
     def __post_init__(self) -> None:
         if self.as_of.tzinfo is None:
             raise ValueError("as_of has no time zone; give an aware datetime, for example one in UTC")
@@ -88,8 +94,7 @@ def decide(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
         ground = PermitReason(use.legal_basis.value)
         return persons.select("person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"),
                               *[F.lit(None).cast("timestamp").alias(c) for c in WINDOW])
-    categories: list[str | None] = [*sorted({str(c) for c in use.categories})] or [None]
-    cells = {f"cell_{n}": cell for n, cell in enumerate(itertools.product(sorted({str(p) for p in use.purposes}), categories))}
+    cells = {f"cell_{n}": cell for n, cell in enumerate(use.cells)}
     answers = _answers(_winners(people, _statements(consent, use), use), cells, use.recipient)
     reason = _reason([F.coalesce(F.col(name), F.lit(UNKNOWN)) for name in cells])
     return persons.join(answers, on="person_key", how="left").select(
@@ -110,6 +115,19 @@ def whole(decisions: DataFrame) -> DataFrame:
     windowed = F.col("is_permitted") & (F.col("data_from_at").isNotNull() | F.col("data_to_at").isNotNull())
     return decisions.select("person_key", (F.col("is_permitted") & ~windowed).alias("is_permitted"), F.when(
         windowed, F.lit(str(PermitReason.OUTSIDE_WINDOW))).otherwise(F.col("reason_code")).alias("reason_code"))
+
+
+def carried(decisions: DataFrame, theirs: DataFrame, ours: DataFrame) -> DataFrame:
+    """Decisions under one use's keys as decisions under another's: a person is permitted when all their identities are.
+
+    decisions: person_key, is_permitted, reason_code. theirs, ours: the links that each use may follow.
+    """
+    names = ["source", "source_person_id"]
+    keys = ours.select(*names, F.col("person_key").alias("_key")).join(theirs.select(*names, "person_key"), names)
+    refused = F.max(F.when(~F.col("is_permitted"), F.col("reason_code")))
+    return keys.select("_key", "person_key").distinct().join(decisions, "person_key").groupBy(
+        F.col("_key").alias("person_key")).agg(
+        F.min("is_permitted").alias("is_permitted"), F.coalesce(refused, F.max("reason_code")).alias("reason_code"))
 
 
 def next_change(people: DataFrame, consent: DataFrame, as_of: datetime, lasts: Collection[int] = ()) -> DataFrame:
@@ -165,74 +183,115 @@ def account(applied: DataFrame) -> DataFrame:
         "outcome", "reason_code").agg(F.count(F.lit(1)).alias("rows"), F.count_distinct("person").alias("people"))
 
 
-def _statements(consent: DataFrame, use: Use) -> DataFrame:
-    """The statements that concern the use, each with what it says at that moment and, of a yes, when it was given."""
-    at, is_no = F.lit(use.as_of), F.col("decision_code") == str(ConsentDecision.DENY)
-    names = F.nullif(F.trim("recipient_id"), F.lit(""))
+def conditions(use: Use) -> dict[StatementFate, Column]:
+    """What a statement must meet to concern the use, by the word for one that does not; null is not met."""
+    at, is_no, names = F.lit(use.as_of), _is_no(), named_recipient()
     recipient = names.isNull() if use.recipient is None else names.isNull() | (names == F.lit(use.recipient))
     known = (F.col("recorded_at") <= at) | (is_no & (F.col("recorded_at") <= F.lit(use.as_of + CLOCK_SKEW)))
     category = F.col("data_category_code").isNull() | (
         F.col("data_category_code").isin(*sorted({str(c) for c in use.categories})) if use.categories else is_no)
-    concerns = (F.col("purpose_code").isin(*sorted({str(p) for p in use.purposes})) & recipient & category
-                & F.col("channel_code").isNull() & known
-                & F.col("decision_code").isin(str(ConsentDecision.PERMIT), str(ConsentDecision.DENY)))
-    begun = F.coalesce(F.col("valid_from_at"), F.col("recorded_at")) <= at
-    over = F.coalesce(F.col("valid_to_at") <= at, F.lit(False))
-    says = F.when(is_no, F.lit(NO)).when(begun & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
-    own = F.when(F.col("data_category_code").isNotNull() & F.lit(bool(use.categories)), F.col("data_category_code"))
-    return consent.where(concerns).select(
-        "source", "source_person_id", "purpose_code", names.alias("recipient_id"), own.alias("data_category_code"),
-        "recorded_at", "given_by_code", *WINDOW, says.alias("says"))
+    return {StatementFate.OTHER_PURPOSE: F.col("purpose_code").isin(*sorted({str(p) for p in use.purposes})),
+            StatementFate.OTHER_RECIPIENT: recipient, StatementFate.OTHER_CATEGORY: category,
+            StatementFate.ABOUT_CHANNEL: F.col("channel_code").isNull(),
+            StatementFate.ONLY_ASKED: F.col("decision_code").isin(str(ConsentDecision.PERMIT), str(ConsentDecision.DENY)),
+            StatementFate.NOT_KNOWN_YET: known}
+
+
+def named_recipient() -> Column:
+    """The third party that a statement names; null where it names none."""
+    return F.nullif(F.trim("recipient_id"), F.lit(""))
+
+
+def has_begun(use: Use) -> Column:
+    """Whether the validity of a statement has begun at the moment of the use."""
+    return F.coalesce(F.col("valid_from_at"), F.col("recorded_at")) <= F.lit(use.as_of)
+
+
+def says(use: Use) -> Column:
+    """What a statement says at the moment of the use: NO, YES or LAPSED."""
+    over = F.coalesce(F.col("valid_to_at") <= F.lit(use.as_of), F.lit(False))
+    return F.when(_is_no(), F.lit(NO)).when(has_begun(use) & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
+
+
+def given(people: DataFrame, use: Use) -> Column:
+    """What a statement (column ``says``) says once it is asked who gave it, and how long yeses last where the person lives."""
+    is_yes, said = F.col("says") == YES, F.col("says")
+    if "lapse_days" in people.columns:
+        lasts = F.unix_micros("recorded_at") + F.col("lapse_days") * F.lit(DAY_MICROS)
+        said = F.when(is_yes & F.coalesce(lasts <= F.unix_micros(F.lit(use.as_of)), F.lit(False)), LAPSED).otherwise(said)
+    if "adult_at" in people.columns:
+        said = F.when(is_yes & ~may_give(use), LAPSED).otherwise(said)
+    return said
+
+
+def may_give(use: Use) -> Column:
+    """Whether a yes was given by whom may give it: a guardian while the person is under age, else the person, once of age."""
+    guardian = F.coalesce(F.col("given_by_code") == str(GivenBy.GUARDIAN), F.lit(False))
+    may = F.when(guardian, F.col("adult_at") > F.lit(use.as_of)).otherwise(F.col("adult_at") <= F.col("recorded_at"))
+    return F.coalesce(may, F.lit(True))
+
+
+def is_heard(people: DataFrame) -> Column:
+    """Whether a statement (column ``says``) of that identity counts: of some only a no does."""
+    return ~F.col("only_no") | (F.col("says") == NO) if "only_no" in people.columns else F.lit(True)
+
+
+def weight() -> Column:
+    """The microsecond and what is said then (column ``says``), packed into one whole number: the greatest of a scope wins.
+
+    The greatest of numbers is found many times faster than the greatest of structs.
+    """
+    return F.unix_micros("recorded_at") * WORDS + F.col("says")
+
+
+def linked(people: DataFrame) -> DataFrame:
+    """The columns of the people that a decision asks for."""
+    return people.select("source", "source_person_id", "person_key", *[
+        c for c in people.columns if c in ("adult_at", "lapse_days", "only_no")])
+
+
+def _is_no() -> Column:
+    return F.col("decision_code") == str(ConsentDecision.DENY)
+
+
+def _statements(consent: DataFrame, use: Use) -> DataFrame:
+    """The statements that concern the use, each with what it says at that moment and, of a yes, who gave it."""
+    return consent.where(reduce(and_, conditions(use).values())).select(
+        "source", "source_person_id", "purpose_code", named_recipient().alias("recipient_id"), "data_category_code",
+        "recorded_at", "given_by_code", *WINDOW, says(use).alias("says"))
 
 
 def _winners(people: DataFrame, statements: DataFrame, use: Use) -> DataFrame:
     """What the latest statement says, per person, source and scope: one small aggregate, no window.
 
-    The microsecond and what is said then are packed into one whole number, since the greatest of numbers is found many
-    times faster than the greatest of structs. The few yeses about a window of time are found again by that number.
+    The few yeses about a window of time are found again by their weight.
     """
-    extra = [c for c in people.columns if c in ("adult_at", "lapse_days", "only_no")]
-    links = people.select("source", "source_person_id", "person_key", *extra)
-    said = statements.join(links, on=["source", "source_person_id"], how="inner").withColumn("says", _given(extra, use))
-    if "only_no" in extra:
-        said = said.where(~F.col("only_no") | (F.col("says") == NO))
-    packed = (F.unix_micros("recorded_at") * WORDS + F.col("says")).alias("latest")
-    winners = said.groupBy(*SCOPE).agg(F.max(packed).alias("latest"))
+    said = statements.join(linked(people), on=["source", "source_person_id"], how="inner").withColumn(
+        "says", given(people, use)).where(is_heard(people))
+    winners = said.groupBy(*SCOPE).agg(F.max(weight()).alias("latest"))
     windowed = said.where((F.col("says") == YES) & (F.col(WINDOW[0]).isNotNull() | F.col(WINDOW[1]).isNotNull()))
-    bounds = windowed.select(*SCOPE, packed, *WINDOW).groupBy(*SCOPE, "latest").agg(
+    bounds = windowed.select(*SCOPE, weight().alias("latest"), *WINDOW).groupBy(*SCOPE, "latest").agg(
         F.max(WINDOW[0]).alias(WINDOW[0]), F.min(WINDOW[1]).alias(WINDOW[1]))
     same = [winners[c].eqNullSafe(bounds[c]) for c in (*SCOPE, "latest")]
     return winners.join(bounds, reduce(and_, same), "left").select(
         *[winners[c] for c in SCOPE], F.pmod(winners["latest"], F.lit(WORDS)).alias("says"), *[bounds[c] for c in WINDOW])
 
 
-def _given(extra: list[str], use: Use) -> Column:
-    """What a statement says once it is asked who gave it, and how long yeses last where the person lives."""
-    is_yes, says = F.col("says") == YES, F.col("says")
-    if "lapse_days" in extra:
-        lasts = F.unix_micros("recorded_at") + F.col("lapse_days") * F.lit(DAY_MICROS)
-        says = F.when(is_yes & F.coalesce(lasts <= F.unix_micros(F.lit(use.as_of)), F.lit(False)), LAPSED).otherwise(says)
-    if "adult_at" in extra:
-        guardian = F.coalesce(F.col("given_by_code") == str(GivenBy.GUARDIAN), F.lit(False))
-        may = F.when(guardian, F.col("adult_at") > F.lit(use.as_of)).otherwise(F.col("adult_at") <= F.col("recorded_at"))
-        says = F.when(is_yes & ~F.coalesce(may, F.lit(True)), LAPSED).otherwise(says)
-    return says
+def about(purpose: str, category: str | None) -> Column:
+    """Whether a statement is about a purpose and a category of a use; only a no about another reaches a use of none."""
+    named = F.col("data_category_code")
+    return (F.col("purpose_code") == purpose) & (named.isNull() | (named == category) if category else F.lit(True))
 
 
 def _answers(winners: DataFrame, cells: dict[str, tuple[str, str | None]], recipient: str | None) -> DataFrame:
     """person_key, a column per purpose and category with the person's answer over all scopes and sources (null: none),
     and the window of time that all their yeses have in common."""
-    says = F.col("says")
+    answer = F.col("says")
     if recipient is not None:  # a yes to the company itself, live or lapsed, is no answer about the recipient
-        says = F.when((says != NO) & F.col("recipient_id").isNull(), F.lit(UNKNOWN)).otherwise(says)
-    category = F.col("data_category_code")
-
-    def about(purpose: str, wanted: str | None) -> Column:
-        return (F.col("purpose_code") == purpose) & (category.isNull() | (category == wanted) if wanted else category.isNull())
-
-    yes = says == YES
+        answer = F.when((answer != NO) & F.col("recipient_id").isNull(), F.lit(UNKNOWN)).otherwise(answer)
+    yes = answer == YES
     return winners.groupBy("person_key").agg(
-        *[F.max(F.when(about(*cell), says)).alias(name) for name, cell in cells.items()],
+        *[F.max(F.when(about(*cell), answer)).alias(name) for name, cell in cells.items()],
         F.max(F.when(yes, F.col(WINDOW[0]))).alias(WINDOW[0]), F.min(F.when(yes, F.col(WINDOW[1]))).alias(WINDOW[1]))
 
 

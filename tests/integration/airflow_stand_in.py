@@ -1,5 +1,5 @@
-"""Airflow's REST answers about one run, for the cases that a real Airflow cannot be made to give; the whole run has the
-real one."""
+"""Airflow's REST answers about one run or about who holds a token, for the cases that a real Airflow cannot be made to give;
+the whole run has the real one."""
 
 from __future__ import annotations
 
@@ -30,15 +30,47 @@ class Run:
                     "body": self.body, "chosen_options": self.chosen, "responded_at": "2026-11-01T10:00:00Z"}
         return {"dag_run_id": "run", "triggering_user_name": self.requester}
 
+    def reply(self, path: str, authorization: str) -> tuple[int, Any]:
+        """Status and JSON of a route."""
+        return 200, self.answer(path)
+
+
+class Users:
+    """What Airflow with the FAB auth manager says of the holders of tokens: their names, and roles to those who may read users."""
+
+    def __init__(self) -> None:
+        self.holders = {"officers-token": "officer", "engineers-token": "engineer", "services-token": "concord",
+                        "admins-token": "admin"}
+        self.roles = {"officer": ["Officer"], "engineer": ["Engineer"], "concord": ["Viewer"], "admin": ["Admin"]}
+        self.may_read_users = {"officer", "admin"}
+        self.asked: list[str] = []
+        self.replies: dict[str, tuple[int, Any]] = {}
+
+    def reply(self, path: str, authorization: str) -> tuple[int, Any]:
+        """Status and JSON of a route; ``replies`` come first."""
+        self.asked.append(path)
+        name = self.holders.get(authorization.removeprefix("Bearer "))
+        if path in self.replies:
+            return self.replies[path]
+        if name is None:
+            return 401, {"detail": "Not authenticated"}
+        if path == "/ui/auth/me":
+            return 200, {"id": "2", "username": name}
+        if path.startswith("/auth/fab/v1/users/") and name in self.may_read_users:
+            asked = path.rpartition("/")[2]
+            return 200, {"username": asked, "roles": [{"name": role} for role in self.roles[asked]]}
+        return 403, {"detail": "Forbidden"}
+
 
 @contextmanager
-def serving(run: Run) -> Iterator[str]:
-    """Serve a run's answers on loopback; the base URL."""
+def serving(airflow: Run | Users) -> Iterator[str]:
+    """Serve an Airflow's answers on loopback; the base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            content = json.dumps(run.answer(self.path)).encode()
-            self.send_response(200)
+            status, body = airflow.reply(self.path, self.headers.get("Authorization", ""))
+            content = json.dumps(body).encode()
+            self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -147,3 +147,12 @@ def test_a_no_reaches_over_links_that_a_yes_may_not(frame: Any) -> None:
     assert (denied["crm/2"], denied["crm/3"], denied["crm/4"]) == ("denied", "denied", "permitted")
     denied = reasons(said("crm", "2", NO), said("crm", "3", YES))
     assert (denied["crm/2"], denied["crm/3"]) == ("denied", "denied")
+
+
+def test_decisions_carried_to_the_keys_of_another_use(frame: Any) -> None:
+    ours = frame(LINKS, [("crm", "1", "P"), ("app", "1", "P"), ("crm", "2", "Q"), ("crm", "3", "R"), ("app", "3", "r")])
+    theirs = frame(LINKS, [("crm", "1", "p1"), ("app", "1", "p2"), ("crm", "2", "Q"), ("crm", "3", "R"), ("app", "3", "R")])
+    decisions = frame("person_key string, is_permitted boolean, reason_code string", [
+        ("p1", True, "permitted"), ("p2", False, "denied"), ("Q", True, "permitted"), ("R", False, "expired")])
+    assert {tuple(r) for r in permit.carried(decisions, theirs, ours).collect()} == {
+        ("P", False, "denied"), ("Q", True, "permitted"), ("R", False, "expired"), ("r", False, "expired")}

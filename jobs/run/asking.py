@@ -1,0 +1,80 @@
+"""What an officer asks about a past release, and the proof that they may: an API token of Airflow, never a name."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from jobs.airflow_api import Holder
+from jobs.errors import ConfigurationError, NotAuthorised
+from jobs.run.shell import Shell
+
+ROLES = frozenset({"Officer", "Admin"})
+SHAPE = '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}'
+MOST_BYTES = 64 * 1024
+
+
+class Person(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A person as a source knows them; never shown."""
+
+    source: str
+    source_person_id: str
+
+    def __repr__(self) -> str:
+        return "Person(...)"
+
+
+class _Given(msgspec.Struct, forbid_unknown_fields=True):
+    person: Person | None = None
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What came in: JSON of the form ``SHAPE`` on standard input, and a file with the token where one is named."""
+
+    content: bytes = field(repr=False)
+    token_file: Path | None = None
+
+    def read(self) -> tuple[Person | None, str]:
+        """The person and the token. Raises ConfigurationError, which quotes nothing that was given."""
+        try:
+            given = msgspec.json.decode(self.content, type=_Given) if self.content.strip() else _Given()
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise ConfigurationError(f"standard input is not of the form {SHAPE}; nothing else belongs in it") from None
+        if self.token_file and given.token:
+            raise ConfigurationError("there is a token on standard input and one in a file; give one of them")
+        return given.person, _token(self.token_file) if self.token_file else given.token
+
+
+def authorised(shell: Shell, question: Question) -> Person | None:
+    """The person asked about, once the one who asks has proved to be an officer; the trail names who they are.
+
+    Raises NotAuthorised, also for a token of another role, whose holder the trail then names.
+    """
+    person, token = question.read()
+    if not token:
+        raise NotAuthorised(f"nobody proved who asks: give {SHAPE} on standard input, or the token in a file by --token-file")
+    actor = Holder().actor(token)
+    shell.trail.proved_actor = actor.name
+    if not actor.roles & ROLES:
+        raise NotAuthorised(f"{actor.name} has none of the roles {', '.join(sorted(ROLES))} in Airflow; ask an officer")
+    return person
+
+
+def _token(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode) or mode & 0o077:
+                raise ConfigurationError(f"{path} can be read by others or is no file; run chmod 600 {path}")
+            return file.read(MOST_BYTES).decode("ascii").strip()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path} holds no token; it should hold the token alone") from None
