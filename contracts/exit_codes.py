@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     CONSENT = 5, "Consent or keys cannot be read; nothing flows."
     REFUSED = 6, "The source system refuses us, or answers what must not be trusted."
     APPROVAL = 7, "No valid approval, or no proof of who asks; nothing was delivered or told."
-    INTEGRITY = 8, "The accounts do not add up."
+    INTEGRITY = 8, "The accounts do not add up, or a release contradicts its permits."
     UNAVAILABLE = 75, "A source, the engine or the store does not answer for now, or another run was in the way."
 
     @property

@@ -29,14 +29,6 @@ class Answer:
     proof: str
 
 
-@dataclass(frozen=True)
-class Actor:
-    """Who holds a token, and their roles in Airflow."""
-
-    name: str
-    roles: frozenset[str]
-
-
 @dataclass
 class _Api:
     """Airflow's REST API at the address of the connection ``concord_airflow``."""
@@ -95,22 +87,24 @@ class Airflow(_Api):
 
 
 class Holder(_Api):
-    """Airflow as the holder of a token sees it; no other log-in is used, so it tells what this one may know.
-
-    Raises NotAuthorised when Airflow does not take the token, or does not tell its holder their own roles, which takes
-    the permission "can read on Users".
-    """
+    """Airflow as the holder of a token sees it; no other log-in is used, so it tells what this one may know."""
 
     refusal = NotAuthorised
     advice = "log in again for a new token, and ask with that of an officer"
 
-    def actor(self, token: str) -> Actor:
-        """Who holds the token, as Airflow says."""
+    def prove(self, token: str) -> str:
+        """The name of who holds the token, as Airflow says. Raises NotAuthorised when it does not take the token."""
         if not TOKEN.fullmatch(token):
             raise NotAuthorised("what was given is no API token of Airflow; POST /auth/token gives one")
         self._session.headers["Authorization"] = f"Bearer {token}"
-        name = str(self._call("GET", "/ui/auth/me").get("username") or "")
-        user = self._call("GET", f"/auth/fab/v1/users/{quote(name, safe='')}") if name else {}
-        if not name or user.get("username") != name:
+        name = self._call("GET", "/ui/auth/me").get("username")
+        if not name or not isinstance(name, str):
             raise NotAuthorised(f"Airflow does not say who holds this token; {self.advice}")
-        return Actor(name, frozenset(str(role.get("name")) for role in user.get("roles") or []))
+        return name
+
+    def roles(self, name: str) -> frozenset[str]:
+        """The roles of the holder. Raises NotAuthorised for one who may not read them ("can read on Users")."""
+        user = self._call("GET", f"/auth/fab/v1/users/{quote(name, safe='')}")
+        if user.get("username") != name:
+            raise NotAuthorised(f"Airflow does not say which roles {name} has; {self.advice}")
+        return frozenset(str(role.get("name")) for role in user.get("roles") or [])

@@ -8,20 +8,24 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from contracts.vocabulary import LegalBasis
 from jobs.tables import screen, titled
 
 Answer = dict[str, Any]
-SHOWN = ("source", "record_id", "purpose_code", "recipient_id", "decision_code", "recorded_at", "valid_from_at", "valid_to_at")
+SHOWN = {"source": "source", "record": "record_id", "purpose": "purpose_code", "recipient": "recipient_id",
+         "channel": "channel_code", "said": "decision_code", "recorded (UTC)": "recorded_at", "from": "valid_from_at",
+         "until": "valid_to_at"}
 
 
 def show_explanation(answer: Answer) -> None:
     """Print why a person is in a release or out of it."""
     console = screen()
-    console.print(f"Release {answer['release']} of {_moment(answer['released_at'])}, asked by {answer['asked_by']}", markup=False)
+    head = f"Release {answer['release']} of {_text(answer['released_at'])} UTC, asked by {answer['asked_by']}"
+    console.print(head, markup=False)
     for product in answer["products"]:
         console.print()
         console.print(f"{product['product']}: {_verdict(product)}", markup=False)
-        if product["is_in_release"] is not None:
+        if LegalBasis(product["legal_basis"]).rests_on_consent:
             for title, known in (("as known then", product["then"]), ("as true now", product["now"])):
                 _show_decision(console, title, known)
 
@@ -40,30 +44,29 @@ def show_replay(answer: Answer) -> None:
 
 
 def _verdict(product: Answer) -> str:
-    basis = product["legal_basis"]
-    if product["is_in_release"] is None and product["then"]["reason_code"] == basis:
-        return f"rests on {basis} and holds no person's row, only counts of people"
+    if product["is_in_release"] is None:
+        return f"rests on {product['legal_basis']} and holds no person's row, only counts of people"
     if not product["agrees"]:
         return f"INTEGRITY ERROR: the release holds rows of this person, but the decision was {product['then']['reason_code']}"
     if product["is_in_release"]:
         return "in the release"
-    if product["is_in_release"] is None:
-        return "holds no person's row, only counts of people who permit it"
     return "out of the release" + (": permitted, but it has no row of this person" if product["then"]["is_permitted"] else "")
 
 
 def _show_decision(console: Console, title: str, known: Answer) -> None:
-    said = (f"{title} ({_moment(known['as_of'])}): {'permitted' if known['is_permitted'] else 'withheld'}, "
-            f"{known['reason_code']}; {known['identities']} identities")
+    verdict = "permitted" if known["is_permitted"] else f"withheld, {known['reason_code']}"
+    said = f"{title} ({_text(known['as_of'])} UTC): {verdict}; source identities: {known['identities']}"
     if not known["statements"]:
         console.print(f"{said}; no statements", markup=False)
         return
-    found = titled(said, *[name.removesuffix("_code").removesuffix("_id") for name in SHOWN], "fate", "decides")
+    found = titled(said, *SHOWN, "fate", "decides")
     for row in known["statements"]:
-        found.add_row(*[_moment(v) if isinstance(v, datetime) else escape(str(v or "-")) for v in (row[name] for name in SHOWN)],
-                      row["fate_code"], "yes" if row["decides"] else "")
+        found.add_row(*[escape(_text(row[name])) for name in SHOWN.values()], row["fate_code"], "yes" if row["decides"] else "")
     console.print(found)
 
 
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+def _text(value: datetime | str | None) -> str:
+    """A value for the terminal, which a source's own text must not steer."""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value or "-")

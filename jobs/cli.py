@@ -31,8 +31,6 @@ app.add_typer(cli_consent.app, name="consent")
 app.add_typer(contract_app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
-app.command()(cli_explain.explain)
-app.command()(cli_explain.replay)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
 
@@ -179,6 +177,10 @@ def lineage(extract_id: Annotated[str, typer.Argument(help="An extract, or a tab
     else:
         for depth, column, origin in found:
             typer.echo(f"{'  ' * depth}{column}  <-  {origin}")
+
+
+app.command()(cli_explain.explain)
+app.command()(cli_explain.replay)
 
 
 @app.command()

@@ -59,10 +59,10 @@ def authorised(shell: Shell, question: Question) -> Person | None:
     person, token = question.read()
     if not token:
         raise NotAuthorised(f"nobody proved who asks: give {SHAPE} on standard input, or the token in a file by --token-file")
-    actor = Holder().actor(token)
-    shell.trail.proved_actor = actor.name
-    if not actor.roles & ROLES:
-        raise NotAuthorised(f"{actor.name} has none of the roles {', '.join(sorted(ROLES))} in Airflow; ask an officer")
+    holder = Holder()
+    shell.trail.proved_actor = actor = holder.prove(token)
+    if not holder.roles(actor) & ROLES:
+        raise NotAuthorised(f"{actor} has none of the roles {', '.join(sorted(ROLES))} in Airflow; ask an officer")
     return person
 
 

@@ -1,87 +1,47 @@
-"""Explaining and replaying past releases: what is told, to whom alone, and that nothing of the person stays behind."""
+"""Explaining and replaying past releases: who is in, who is out, by which statements, and what contradicts itself."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts import catalog
-from contracts.exit_codes import ExitCode
 from jobs import cli_explain
-from jobs.errors import ConfigurationError, ConsentUnreadable, IntegrityError, LakeError, NotAuthorised, SourceUnavailable
+from jobs.answers import SHOWN, show_explanation
+from jobs.errors import ConfigurationError, ConsentUnreadable, IntegrityError, LakeError
 from jobs.lake import Lake
 from jobs.ledger import releases
 from jobs.run.asking import Question
 from jobs.run.explain import explain
 from jobs.run.past import Asked, asked
-from jobs.run.product import build
-from jobs.run.release import release
 from jobs.run.replay import replay
 from jobs.settings import Settings
 from tests import small_lake
-from tests.integration.airflow_stand_in import Users, serving
+from tests.integration.two_releases import (
+    AFTER,
+    BEFORE,
+    FIRST,
+    GLUCOSE,
+    GROUP,
+    SECOND,
+    airflow,
+    audit,
+    home,
+    prepared,
+    question,
+    told,
+)
 
-GROUP, GLUCOSE = "engagement", "glucose_daily"
-OFFICERS = "officers-token"
-BEFORE, AFTER = datetime(2026, 10, 2, tzinfo=UTC), datetime(2026, 10, 3, tzinfo=UTC)
-FIRST, SECOND = Asked(GROUP, 1, GLUCOSE), Asked(GROUP, 2, GLUCOSE)
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
-    """Release 1 with twelve people; then person-0 says no and person-1 is said to be in another system too; release 2."""
-    made = small_lake.settings(tmp_path_factory.mktemp("prepared"), engine)
-    lake = small_lake.fill(made)
-    small_lake.append(lake, "core.identity", [{"source_person_id": "no-data", "country_code": "DE"}])
-    small_lake.released(made)
-    small_lake.append(lake, "core.consent", [
-        {**small_lake.statement("person-0", "adherence_monitoring", decision="deny"), "recorded_at": BEFORE},
-        {**small_lake.statement("person-1", "research", "other_lab", "deny"), "recorded_at": BEFORE}])
-    build(made, GLUCOSE)
-    release(made, GROUP)
-    return made.home
-
-
-@pytest.fixture
-def home(prepared: Path, tmp_path: Path, engine: str) -> Settings:
-    shutil.copytree(prepared, tmp_path / "home")
-    return Settings(home=tmp_path / "home", lake="", engine=engine, actor="operator")
-
-
-@pytest.fixture(autouse=True)
-def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Users]:
-    users = Users()
-    with serving(users) as address:
-        monkeypatch.setenv("CONCORD_CONNECTION_CONCORD_AIRFLOW", json.dumps({"base_url": address}))
-        yield users
-
-
-def question(person: str | None = "person-0", token: str = OFFICERS, **more: Any) -> Question:
-    named = {"person": {"source": "test", "source_person_id": person}} if person else {}
-    return Question(json.dumps(named | ({"token": token} if token else {})).encode(), **more)
-
-
-def told(home: Settings, wanted: Asked, person: str = "person-0") -> list[dict[str, Any]]:
-    answers: list[dict[str, Any]] = []
-    assert explain(home, wanted, question(person), answers.append).result == "done"
-    return answers[0]["products"]
+__all__ = ["airflow", "home", "prepared"]
 
 
 def fates(known: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     return sorted((s["purpose_code"], s["decision_code"], s["fate_code"], s["decides"]) for s in known["statements"])
-
-
-def audit(home: Settings) -> dict[str, Any]:
-    rows = Lake(home.lake_root, catalog().tables).arrow("ledger.audit").to_pylist()
-    return next(row for row in rows if row["at"] == max(r["at"] for r in rows))
 
 
 def test_in_then_and_out_now(home: Settings) -> None:
@@ -106,6 +66,23 @@ def test_out_of_the_next_release(home: Settings) -> None:
     assert (answer["is_in_release"], answer["agrees"], answer["then"]["reason_code"]) == (False, True, "denied")
     (other,) = told(home, SECOND, "person-1")
     assert (other["is_in_release"], other["then"]["reason_code"]) == (True, "permitted")
+
+
+def test_what_a_person_said_elsewhere_counts_since_they_are_known_to_be_one(home: Settings) -> None:
+    lake = Lake(home.lake_root, catalog().tables)
+    links = lake.arrow("vault.link")
+    other = next(row for row in links.to_pylist() if row["source_person_id"] == "person-2")
+    other |= {"source": "other", "source_person_id": "77", "evidence": "email"}
+    lake.append_arrow("vault.link", links.from_pylist([other], schema=links.schema))
+    said = {**small_lake.statement("77", "decision_support", decision="deny"), "source": "other", "recorded_at": BEFORE}
+    small_lake.append(lake, "core.consent", [said])
+    for source, person, then in (("test", "person-2", "permitted"), ("other", "77", "no_identity")):
+        answers: list[dict[str, Any]] = []
+        asking = {"person": {"source": source, "source_person_id": person}, "token": "officers-token"}
+        explain(home, SECOND, Question(json.dumps(asking).encode()), answers.append)
+        (answer,) = answers[0]["products"]
+        assert (answer["then"]["reason_code"], answer["now"]["reason_code"], answer["now"]["identities"]) == (then, "denied", 2)
+        assert [(s["source"], s["fate_code"]) for s in answer["now"]["statements"] if s["decides"]] == [("other", "counts")]
 
 
 @pytest.mark.parametrize(("person", "reason"), [("no-data", "nothing_known"), ("stranger", "no_identity")])
@@ -174,87 +151,13 @@ def test_a_release_whose_account_was_altered_is_said(home: Settings) -> None:
     assert (answers[0]["products"][0]["is_account_equal"], answers[0]["products"][0]["people"]["not_permitted"]) == (False, 0)
 
 
-@pytest.mark.parametrize(("token", "actor"), [("engineers-token", "operator"), ("services-token", "operator"), ("", "operator"),
-                                              ("nobodys-token", "operator"), ("two words\n", "operator"), ("ü", "operator")])
-@pytest.mark.parametrize("ask", [explain, replay])
-def test_nobody_else_is_told_and_the_audit_says_who_asked(home: Settings, ask: Any, token: str, actor: str) -> None:
-    answers: list[dict[str, Any]] = []
-    with pytest.raises(NotAuthorised) as refused:
-        ask(home, FIRST, question("person-0" if ask is explain else None, token), answers.append)
-    assert refused.value.exit_code == ExitCode.APPROVAL
-    assert answers == [] and "person-0" not in str(refused.value) and (not token or token not in str(refused.value))
-    entry = audit(home)
-    assert (entry["stage"], entry["subject"], entry["result"], entry["actor"]) == (
-        ask.__name__, "engagement@1.glucose_daily", "failed", actor)
-    assert json.loads(entry["detail"]) == {"error": "NotAuthorised"}
-
-
-def test_an_engineer_who_may_read_users_is_refused_by_name(home: Settings, airflow: Users) -> None:
-    airflow.may_read_users.add("engineer")
-    with pytest.raises(NotAuthorised, match="engineer has none of the roles Admin, Officer"):
-        explain(home, FIRST, question(token="engineers-token"), lambda _: pytest.fail("told"))
-    assert audit(home)["actor"] == "engineer"
-    assert json.loads(audit(home)["detail"]) == {"error": "NotAuthorised", "actor_proof": "airflow_token"}
-
-
-@pytest.mark.parametrize(("path", "reply", "error"), [
-    ("/ui/auth/me", (200, {"username": ""}), NotAuthorised), ("/ui/auth/me", (200, ["officer"]), NotAuthorised),
-    ("/ui/auth/me", (302, {"username": "officer"}), NotAuthorised), ("/ui/auth/me", (503, {}), SourceUnavailable),
-    ("/auth/fab/v1/users/officer", (200, {"username": "admin", "roles": [{"name": "Admin"}]}), NotAuthorised),
-    ("/auth/fab/v1/users/officer", (200, {"username": "officer", "roles": None}), NotAuthorised),
-    ("/auth/fab/v1/users/officer", (404, {}), NotAuthorised)])
-def test_answers_of_airflow_that_prove_nobody(home: Settings, airflow: Users, path: str, reply: tuple[int, Any], error: type) -> None:
-    airflow.replies[path] = reply
-    with pytest.raises(error):
-        explain(home, FIRST, question(), lambda _: pytest.fail("told"))
-
-
-def test_an_admin_may_ask_and_only_the_token_is_believed(home: Settings, airflow: Users) -> None:
-    answers: list[dict[str, Any]] = []
-    explain(home, FIRST, question(token="admins-token"), answers.append)
-    assert answers[0]["asked_by"] == "admin" == audit(home)["actor"]
-    assert airflow.asked == ["/ui/auth/me", "/auth/fab/v1/users/admin"]
-
-
-def test_nothing_of_the_person_or_the_token_stays_behind(home: Settings, tmp_path: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in home.home.rglob("*") if path.is_file()}
-    (answer,) = told(home, FIRST)
-    lake = Lake(home.lake_root, catalog().tables)
-    (key,) = [row["person_key"] for row in lake.arrow("vault.link").to_pylist() if row["source_person_id"] == "person-0"]
-    record_ids = {s["record_id"] for s in answer["now"]["statements"]}
-    entry = audit(home)
-    assert (entry["actor"], entry["result"]) == ("officer", "done")
-    assert json.loads(entry["detail"]) == {"actor_proof": "airflow_token", "group": GROUP, "release": 1, "products": [GLUCOSE]}
-    written = [path for path in home.home.rglob("*") if path.is_file() and before.get(path) != path.stat().st_mtime_ns]
-    content = b"".join(path.read_bytes() for path in written)
-    assert {"ledger", "events.jsonl"} <= {part for path in written for part in path.parts}
-    assert not [word for word in ("person-0", "officers-token", key, *record_ids) if word.encode() in content]
-    assert key not in json.dumps(answer, default=str) and "person-0" not in json.dumps(answer, default=str)
-
-
-def test_a_token_file_is_private(home: Settings, tmp_path: Path) -> None:
-    file = tmp_path / "token"
-    file.write_text("officers-token\n", encoding="ascii")
-    file.chmod(0o600)
-    asking = question(token="", token_file=file)
-    explain(home, FIRST, asking, lambda _: None)
-    (tmp_path / "link").symlink_to(file)
-    for path, given in ((tmp_path / "link", ""), (tmp_path / "none", ""), (tmp_path, ""), (file, "officers-token")):
-        with pytest.raises(ConfigurationError):
-            explain(home, FIRST, question(token=given, token_file=path), lambda _: pytest.fail("told"))
-    file.chmod(0o640)
-    with pytest.raises(ConfigurationError, match="chmod 600"):
-        explain(home, FIRST, asking, lambda _: pytest.fail("told"))
-
-
-@pytest.mark.parametrize("content", [b"person-0", b'["person-0"]', b'{"person": "person-0"}', b'{"person": {"source": "person-0"}}',
-                                     b'{"token": "officers-token", "actor": "person-0"}', b'{"person-0": 1}', b"\xffperson-0",
-                                     b'{"token": "officers-token"}', b"[" * 60_000])
-def test_what_is_no_question_is_not_quoted(home: Settings, content: bytes) -> None:
-    with pytest.raises(ConfigurationError, match="standard input") as refused:
-        explain(home, FIRST, Question(content), lambda _: pytest.fail("told"))
-    assert "person-0" not in str(refused.value)
-    assert audit(home)["result"] == "failed"
+def test_text_of_a_source_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"as_of": AFTER, "is_permitted": False, "reason_code": "denied", "identities": 1, "statements": [
+        dict.fromkeys(SHOWN.values()) | {"record_id": "[red]\x1b[2J", "fate_code": "counts", "decides": True}]}
+    show_explanation({"release": "engagement/1", "released_at": AFTER, "asked_by": "officer", "products": [
+        {"product": GLUCOSE, "legal_basis": "explicit_consent", "is_in_release": True, "agrees": False, "then": known, "now": known}]})
+    said = capsys.readouterr().out
+    assert "INTEGRITY ERROR" in said and "[red]" in said and "\x1b" not in said
 
 
 def test_a_consent_table_that_is_not_there_any_more_is_no_answer(home: Settings) -> None:
