@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,12 @@ def test_nobody_else_is_told_and_the_audit_says_who_asked(home: Settings, ask: A
     assert (entry["stage"], entry["subject"], entry["result"], entry["actor"]) == (
         ask.__name__, "engagement@1.glucose_daily", "failed", actor or "operator")
     assert json.loads(entry["detail"]) == {"error": "NotAuthorised", **({"actor_proof": "airflow_token"} if actor else {})}
+
+
+def test_a_question_without_a_token_is_refused_without_asking_airflow(home: Settings, airflow: Users) -> None:
+    with pytest.raises(NotAuthorised, match="nobody proved who asks"):
+        explain(home, FIRST, question(token=""), lambda _: pytest.fail("told"))
+    assert airflow.asked == []
 
 
 def test_nobody_else_learns_which_releases_there_are(home: Settings) -> None:
@@ -111,7 +118,8 @@ def test_a_token_file_is_private(home: Settings, tmp_path: Path) -> None:
     asking = question(token="", token_file=file)
     explain(home, FIRST, asking, lambda _: None)
     (tmp_path / "link").symlink_to(file)
-    for path, given in ((tmp_path / "link", ""), (tmp_path / "none", ""), (tmp_path, ""), (file, "officers-token")):
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path, given in ((tmp_path / "link", ""), (tmp_path / "none", ""), (tmp_path, ""), (tmp_path / "pipe", ""), (file, "officers-token")):
         with pytest.raises(ConfigurationError):
             explain(home, FIRST, question(token=given, token_file=path), lambda _: pytest.fail("told"))
     file.chmod(0o640)
