@@ -19,7 +19,7 @@ from contracts.vocabulary import DataCategory
 from jobs.errors import ConsentUnreadable
 from jobs.lake import is_lost_race
 from jobs.run.shell import Shell
-from jobs.stages import people, permit, statements
+from jobs.stages import decisions, people, permit, statements
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -94,7 +94,7 @@ def decide(shell: Shell, pinned: dict[str, int], use: permit.Use, terms: Terms |
     until = None
     if with_until and use.legal_basis.rests_on_consent:
         lasts = sorted({r.lapses_after_days for r in terms.rules.values() if r.lapses_after_days})
-        change = permit.next_change(whom, known.statements, use.as_of, lasts).collect()[0]["at"]
+        change = decisions.next_change(whom, known.statements, use.as_of, lasts).collect()[0]["at"]
         until = datetime.fromtimestamp(change / 1e6, UTC) if change else None
     return Decided(permit.decide(whom, known.statements, use), people.apart(known.links, terms.joining), until)
 
@@ -141,13 +141,17 @@ def of_person(shell: Shell, pinned: dict[str, int], source: str, source_person_i
 
     one = (pc.field("source") == source) & (pc.field("source_person_id") == source_person_id)
     key = rows(LINK, one)["person_key"].to_pylist()
-    held = rows(HELD, pc.field("person_key").isin(key) | pc.field("other_key").isin(key))
+    held = rows(HELD, pc.field("person_key").isin(_texts(key)) | pc.field("other_key").isin(_texts(key)))
     keys = [*key, *held["person_key"].to_pylist(), *held["other_key"].to_pylist()]
-    links = rows(LINK, pc.field("person_key").isin(keys))
+    links = rows(LINK, pc.field("person_key").isin(_texts(keys)))
     theirs = reduce(or_, [(pc.field("source") == each["source"]) & (pc.field("source_person_id") == each["source_person_id"])
                           for each in links.to_pylist()], pc.scalar(False))
     return {CONSENT: rows(CONSENT, theirs & pc.field("superseded_by").is_null()), LINK: links, HELD: held,
             IDENTITY: rows(IDENTITY, theirs)}
+
+
+def _texts(values: list[str]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from contracts.model import Recipient
 from jobs.errors import NotApproved
 from jobs.run import consent, pseudonyms
 from jobs.run.shell import Shell
+from jobs.stages import decisions as combined
 from jobs.stages import permit
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def decisions(shell: Shell, recipient: Recipient, versions: dict[str, int], now:
     product = shell.catalog.products[recipient.product]
     theirs, ours = (consent.decide(shell, versions, use) for use in (
         permit.Use.by(recipient, product, now), permit.Use.of(product, now)))
-    entitled = permit.carried(permit.whole(theirs.decisions), theirs.links, ours.links)
-    return permit.both(entitled, permit.whole(ours.decisions))
+    entitled = combined.carried(combined.whole(theirs.decisions), theirs.links, ours.links)
+    return combined.both(entitled, combined.whole(ours.decisions))
 
 
 def refuse_withdrawn(shell: Shell, recipient: Recipient, content: bytes, now: datetime) -> None:

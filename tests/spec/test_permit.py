@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from contracts.vocabulary import LegalBasis
+from jobs.stages import decisions as combined
 from jobs.stages import permit
 from jobs.stages.permit import Use
 
@@ -99,7 +100,7 @@ def test_a_use_that_needs_two_permits_is_refused_by_either(frame: Any) -> None:
     answers = [("permitted", True), ("denied", False), ("nothing_known", False)]
     pairs = {f"{a[0]}/{b[0]}": (a, b) for a in answers for b in answers}
     first, second = (frame(said, [(name, pair[i][1], pair[i][0]) for name, pair in pairs.items()]) for i in (0, 1))
-    got = {r.person_key: (r.reason_code, r.is_permitted) for r in permit.both(first, second).collect()}
+    got = {r.person_key: (r.reason_code, r.is_permitted) for r in combined.both(first, second).collect()}
     assert got == {name: (b[0] if a[1] else a[0], a[1] and b[1]) for name, (a, b) in pairs.items()}
 
 
@@ -107,7 +108,7 @@ def test_the_next_moment_that_time_alone_may_change_a_decision(frame: Any) -> No
     def at(*statements: tuple[Any, ...], grows: bool = False, lasts: tuple[int, ...] = ()) -> int | None:
         people = frame(f"{LINKS}, adult_at timestamp", [("crm", "p", "p", day(26)), ("crm", "q", "q", day(3)), ("crm", "r", "r")])
         said = frame(CONSENT, [(s[0], "p", *s[1:]) for s in statements])
-        return permit.next_change(people if grows else people.drop("adult_at"), said, day(20), lasts).collect()[0]["at"]
+        return combined.next_change(people if grows else people.drop("adult_at"), said, day(20), lasts).collect()[0]["at"]
 
     assert at(says(YES, 1), says(YES, 2, end=5)) is None
     assert at(says(YES, 1, end=25), says(YES, 1, start=22, end=30)) == int(day(22).timestamp() * 1e6)
@@ -166,7 +167,7 @@ def test_a_window_lets_only_its_rows_go_on(frame: Any) -> None:
     assert got == {**dict.fromkeys((1, 2, 6, 7, 9), "permitted"), **out, 10: "denied"}
     timeless = permit.apply(rows, links, decisions, LegalBasis.CONSENT).where("is_permitted").collect()
     assert [r.value for r in timeless] == [9]
-    assert {r.person_key: (r.is_permitted, r.reason_code) for r in permit.whole(decisions).collect()} == {
+    assert {r.person_key: (r.is_permitted, r.reason_code) for r in combined.whole(decisions).collect()} == {
         **dict.fromkeys(("both", "from", "to"), (False, "outside_window")), "open": (True, "permitted"), "no": (False, "denied")}
 
 

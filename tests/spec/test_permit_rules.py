@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.jurisdictions import Jurisdiction
 from contracts.vocabulary import LegalBasis
+from jobs.stages import decisions as combined
 from jobs.stages import people, permit
 from jobs.stages.permit import Use
 from tests.spec.test_permit import CONSENT, LINKS, day
@@ -154,5 +155,5 @@ def test_decisions_carried_to_the_keys_of_another_use(frame: Any) -> None:
     theirs = frame(LINKS, [("crm", "1", "p1"), ("app", "1", "p2"), ("crm", "2", "Q"), ("crm", "3", "R"), ("app", "3", "R")])
     decisions = frame("person_key string, is_permitted boolean, reason_code string", [
         ("p1", True, "permitted"), ("p2", False, "denied"), ("Q", True, "permitted"), ("R", False, "expired")])
-    assert {tuple(r) for r in permit.carried(decisions, theirs, ours).collect()} == {
+    assert {tuple(r) for r in combined.carried(decisions, theirs, ours).collect()} == {
         ("P", False, "denied"), ("Q", True, "permitted"), ("R", False, "expired"), ("r", False, "expired")}
