@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import IntegrityError
@@ -46,7 +47,7 @@ def _product(shell: Shell, pinned: Pinned) -> dict[str, Any]:
     entries = [entry for table in pinned.inputs.items()
                for entry in judged(shell, table, decided, pinned.use.legal_basis)[1]]
     subject = candidate_id(pinned.product.id, pinned.pin["table_version"])
-    held = {Entry(*(row[name] for name in Entry.__dataclass_fields__))
+    held = {Entry(**{f.name: row[f.name] for f in fields(Entry)})
             for row in accounts.of(shell.lake, {subject}) if row["stage"] == "permit"}
     people = _people(shell, pinned, decided.decisions) if pinned.pseudonym_domain else None
     is_account_equal = set(entries) == held

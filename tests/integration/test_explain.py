@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from jobs import cli_explain
 from jobs.answers import SHOWN, show_explanation
 from jobs.errors import ConfigurationError, ConsentUnreadable, IntegrityError, LakeError
 from jobs.lake import Lake
-from jobs.ledger import releases
+from jobs.ledger import accounts, releases
 from jobs.run.asking import Question
 from jobs.run.explain import explain
 from jobs.run.past import Asked, asked
+from jobs.run.product import candidate_id
 from jobs.run.replay import replay
 from jobs.settings import Settings
 from tests import small_lake
@@ -122,11 +124,14 @@ def test_replay_gives_the_release(home: Settings) -> None:
 
 
 def test_a_release_that_holds_somebody_without_a_permit_is_said(home: Settings) -> None:
-    """The first table version, pinned as if it had been decided from what people said later."""
+    """The first table version, pinned as if it had been decided from what people said later, with the accounts of that."""
     lake = Lake(home.lake_root, catalog().tables)
     first, second = (next(p for p in releases.of(lake, GROUP) if (p["number"], p["product"]) == (n, GLUCOSE)) for n in (1, 2))
     wrong = {**second, "table_version": first["table_version"]}
     releases.pin(lake, GROUP, 3, [{k: v for k, v in wrong.items() if k not in ("release_group", "number", "released_at")}], AFTER)
+    held = accounts.of(lake, {candidate_id(GLUCOSE, second["table_version"])})
+    accounts.write(lake, candidate_id(GLUCOSE, first["table_version"]), [
+        (row["stage"], accounts.Entry(**{f.name: row[f.name] for f in fields(accounts.Entry)})) for row in held], AFTER)
     answers: list[dict[str, Any]] = []
     third = Asked(GROUP, 3, GLUCOSE)
     with pytest.raises(IntegrityError, match="holds rows of this person in glucose_daily"):
@@ -135,7 +140,7 @@ def test_a_release_that_holds_somebody_without_a_permit_is_said(home: Settings) 
     assert (audit(home)["result"], audit(home)["actor"]) == ("failed", "officer")
     with pytest.raises(IntegrityError, match="not what its permits allow: glucose_daily"):
         replay(home, third, question(None), answers.append)
-    assert answers[1]["products"][0]["people"]["not_permitted"] == 1
+    assert (answers[1]["products"][0]["people"]["not_permitted"], answers[1]["products"][0]["is_account_equal"]) == (1, True)
     (other,) = told(home, third, "person-1")
     assert other["agrees"]
 
