@@ -195,6 +195,18 @@ class StatementFate(Term):
     TO_COMPANY_ONLY = "to_company_only", None
 
 
+class GoneReason(Term):
+    """Why somebody in a release or an extract does not permit it any more.
+
+    ``identity_changed``: no person has that key any more, or it is now also somebody's who had said no before.
+    """
+
+    WITHDRAWAL = "withdrawal", "ConsentWithdrawn"
+    CONSENT_LAPSED = "consent_lapsed", "ConsentExpired"
+    IDENTITY_CHANGED = "identity_changed", None
+    NOT_PERMITTED = "not_permitted", None
+
+
 class Zone(Term):
     """The folders of the lake."""
 

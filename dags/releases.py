@@ -16,7 +16,8 @@ def release_dag(group: str, products: tuple[Product, ...]) -> DAG:
     with DAG(f"release_{group}", schedule=any_of(p.table.name for p in products), catchup=False, max_active_runs=1,
              default_args={**DEFAULTS, "owner": products[0].owner}, tags=["release"], description=names,
              doc_md=f"# Release group {group}\n\n{names}") as dag:
-        ConcordTask(task_id="release", arguments=("release", group), outlets=[asset("ledger.release")])
+        ConcordTask(task_id="release", arguments=("release", group),
+                    outlets=[asset(f"ledger.{name}") for name in ("release", "superseded", "withdrawal")])
     return dag
 
 

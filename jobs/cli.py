@@ -14,7 +14,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_explain
+from jobs import cli_consent, cli_explain, cli_recall
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -225,6 +225,9 @@ def _report(run: Callable[[], Report], said: str) -> None:
     facts: dict[str, Any] = report.facts
     typer.echo("nothing new" if report.result == "unchanged" else said.format(**facts))
     typer.echo(json.dumps({"result": report.result, "changed": report.changed, **facts}, default=str))
+
+
+cli_recall.add(app, _known, _report)
 
 
 def _place(error: BaseException) -> str:

@@ -1,4 +1,5 @@
-"""Delivery of an extract to a partner's bucket by boto3; the manifest goes last, so that a partner never sees half."""
+"""Delivery of an extract or a recall to a partner's bucket by boto3; what vouches for the rest goes last, so that a partner
+never sees half."""
 
 from __future__ import annotations
 
@@ -15,8 +16,11 @@ from jobs.stages.extract import MANIFEST
 from jobs.storage import region
 
 
-def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes]) -> None:
-    """Put the files below ``destination`` (s3://bucket/prefix). Raises SourceUnavailable when that does not succeed."""
+def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes], last: str = MANIFEST) -> None:
+    """Put the files below ``destination`` (s3://bucket/prefix), ``last`` after all others.
+
+    Raises SourceUnavailable when that does not succeed.
+    """
     held = access(recipient.connection)
     bucket, _, prefix = destination.removeprefix("s3://").partition("/")
     client = boto3.client(
@@ -24,8 +28,8 @@ def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes]) -
         region_name=region(), verify=held.ca_file or None,
         config=Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}))
     try:
-        for name in sorted(files, key=lambda n: (n == MANIFEST, n)):
+        for name in sorted(files, key=lambda n: (n == last, n)):
             client.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=files[name])
     except (BotoCoreError, ClientError) as error:
         raise SourceUnavailable(f"delivery to bucket {bucket} of {recipient.id} failed ({type(error).__name__}); "
-                                "the extract stays here and can be delivered again") from None
+                                "it stays here and can be delivered again") from None

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contracts import catalog
 from jobs.errors import LakeError
 from jobs.lake import Lake
-from jobs.ledger import releases
+from jobs.ledger import releases, withdrawals
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,15 +22,23 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class SupersededRelease(UserWarning):
+    """A release is read that holds people who do not permit it any more."""
+
+
 @dataclass(frozen=True)
 class Released:
-    """One product as one release pinned it."""
+    """One product as one release pinned it.
+
+    ``superseded`` says why the release is good for replay only; None where it is not superseded.
+    """
 
     product: str
     release: int
     path: str
     version: int
     lake: Lake = field(repr=False)
+    superseded: str | None = None
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -55,6 +64,7 @@ class Released:
 def released(product: str, release: int | None = None, settings: Settings | None = None) -> Released:
     """A product as released: by the newest release, or by the one that is numbered.
 
+    A superseded release is read with a warning (SupersededRelease), so that what was done with it can be replayed.
     Raises LakeError when there is no such product or release.
     """
     settings = settings or Settings()
@@ -67,4 +77,15 @@ def released(product: str, release: int | None = None, settings: Settings | None
     if not wanted:
         numbers = ", ".join(str(pin["number"]) for pin in pins) or "none yet"
         raise LakeError(f"{product} has no release{'' if release is None else f' {release}'}; released are: {numbers}")
-    return Released(product, wanted[0]["number"], lake.path(f"product.{product}"), wanted[0]["table_version"], lake)
+    number = wanted[0]["number"]
+    said = _superseded(lake, product, number, pins[-1]["number"])
+    if said:
+        warnings.warn(said, SupersededRelease, stacklevel=2)
+    return Released(product, number, lake.path(f"product.{product}"), wanted[0]["table_version"], lake, said)
+
+
+def _superseded(lake: Lake, product: str, number: int, newest: int) -> str | None:
+    marks = withdrawals.superseded(lake, product, number)
+    reasons = ", ".join(sorted({mark["because"] for mark in marks}))
+    return (f"{product} release {number} holds people who do not permit it any more ({reasons}): use it to replay what was "
+            f"done with it, and release {newest} for anything new" if marks else None)

@@ -17,6 +17,8 @@ def show(found: dict[str, Any]) -> None:
     console.print(_extracts(found))
     console.print(f"{found['persons']:,} persons behind all source identities; {found['safety_candidates']:,} adverse-event "
                   "candidates in safety.candidate")
+    for line in withdrawals(found["withdrawals"]):
+        console.print(line, soft_wrap=True)
     console.print(f"The lake lies in {found['lake']}", soft_wrap=True)
     for line in queries(found):
         console.print(f"  {line}", soft_wrap=True, markup=False)
@@ -36,6 +38,26 @@ def queries(found: dict[str, Any]) -> list[str]:
     return [f"pandas:  import polars; {read}.to_pandas()",
             f"Polars:  import polars; {read}",
             f"DuckDB:  import duckdb, polars; duckdb.from_arrow({read}.to_arrow())"]
+
+
+def withdrawals(found: dict[str, Any]) -> list[str]:
+    """How many withdrawals reached something and how long that took, and what they left behind; a line each."""
+    lines = []
+    for effect, said in (("said_to_released", "out of the release"), ("said_to_recalled", "recalled from an extract")):
+        spread = found[effect]
+        if spread["count"]:
+            lines.append(f"{said} {_span(spread['p50_seconds'])} (p50), {_span(spread['p99_seconds'])} (p99) after it was said")
+    releases = len({(mark["release_group"], mark["number"]) for mark in found["superseded"]})
+    return [f"Withdrawals that took effect: {found['withdrawals']:,}; superseded releases: {releases:,}; "
+            f"recalls: {len(found['recalls']):,}", *[f"  {line}" for line in lines]]
+
+
+def _span(seconds: float) -> str:
+    """A time in the largest unit of which there is at least one: 41 s, 3.2 min, 5.1 h, 12.0 days."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def screen() -> Console:

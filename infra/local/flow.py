@@ -35,7 +35,7 @@ class Flow:
     def drive(self, expected: set[str]) -> None:
         """The whole flow: every source, all that follows from it, then an extract for every partner."""
         self._await_dags(expected)
-        for kind in ("extract_", "release_", "product_", "people", "source_"):
+        for kind in ("recall_", "extract_", "release_", "product_", "people", "source_"):
             for dag in self._named(kind):
                 self.engineer.unpause(dag)
         for kind in ("source_", "extract_"):

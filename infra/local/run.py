@@ -86,7 +86,8 @@ def _start(given: argparse.Namespace, services: Services, home: Home, console: C
 def _dags() -> set[str]:
     contracts = catalog()
     return {"people", *(f"source_{name}" for name in contracts.sources), *(f"product_{n}" for n in contracts.products),
-            *(f"release_{n}" for n in contracts.release_groups()), *(f"extract_{n}" for n in contracts.recipients)}
+            *(f"release_{n}" for n in contracts.release_groups()), *(f"extract_{n}" for n in contracts.recipients),
+            *(f"recall_{n}" for n in contracts.recipients)}
 
 
 def _stay(services: Services) -> None:

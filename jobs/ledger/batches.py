@@ -32,6 +32,12 @@ def waiting(lake: Lake, source: str) -> list[dict]:
     return [row for row in of(lake, source) if row["conformed_at"] is None]
 
 
+def conformed(lake: Lake) -> dict[str, datetime | None]:
+    """When each batch of any source was conformed; None while it waits."""
+    found = lake.arrow(TABLE, columns=["batch_id", "conformed_at"])
+    return dict(zip(found["batch_id"].to_pylist(), found["conformed_at"].to_pylist(), strict=True))
+
+
 def batch_id(source: str, number: int) -> str:
     """The name of a batch."""
     return f"{source}.{number:06d}"

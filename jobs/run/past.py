@@ -73,10 +73,11 @@ def find(lake: Lake, catalog: Catalog, wanted: Asked) -> list[Pinned]:
     gone = sorted({pin["product"] for pin in found} - set(catalog.products))
     if gone:
         raise LakeError(f"no contract declares {', '.join(gone)} any more; put the contract back to read what was released")
-    return [_pinned(catalog.products[pin["product"]], pin) for pin in found]
+    return [pinned(catalog.products[pin["product"]], pin) for pin in found]
 
 
-def _pinned(product: Product, pin: dict[str, Any]) -> Pinned:
+def pinned(product: Product, pin: dict[str, Any]) -> Pinned:
+    """A product as a pin of the ledger holds it."""
     held, versions = json.loads(pin["use"]), json.loads(pin["inputs"])
     use = Use(tuple(held["purposes"]), None, LegalBasis(held["legal_basis"]), pin["decided_at"].replace(tzinfo=UTC),
               tuple(held["categories"]))

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 TABLE = "vault.pseudonym"
 
 
+def named(shell: Shell, domain: str) -> DataFrame:
+    """Whose the pseudonyms of a domain are: pseudonym, person_key."""
+    return shell.lake.read(TABLE).where(f"domain = '{domain}'").select("pseudonym", "person_key")
+
+
 def complete(shell: Shell, domain: str, rows: DataFrame) -> None:
     """Make sure that every person_key of ``rows`` has a pseudonym in the domain. Raises KeysUnreadable."""
     wanted = rows.select("person_key").distinct().toArrow()["person_key"].combine_chunks().cast(pa.string())

@@ -9,7 +9,7 @@ from contracts.model import Product
 from jobs.check import gate
 from jobs.errors import IntegrityError
 from jobs.ledger import accounts, releases
-from jobs.run import consent
+from jobs.run import consent, superseded
 from jobs.run.product import candidate_id, is_current
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -19,26 +19,33 @@ def release(settings: Settings, group: str) -> Report:
     """Gate the newest candidates of a group and pin them; readers see the old release until the pin is committed.
 
     A group waits for a candidate of each product, made by its contract as it is and, where it rests on consent, from
-    what people say and who they are now. Raises GateFailed and IntegrityError; the release that stands stays.
+    what people say and who they are now. Older releases that hold people whom the newest leaves out because they do not
+    permit any more are marked then. Raises GateFailed and IntegrityError; the release that stands stays.
     """
     with open_shell(settings, "release", group, with_engine=True) as shell:
         products = [p for p in shell.catalog.release_groups()[group] if p.status == "active"]
-        names = [p.table.name for p in products]
-        shell.trail.reads(*names)
-        versions = {p.id: shell.lake.version(p.table.name) for p in products}
         now = datetime.now(UTC)
-        waiting = [p.id for p in products if not _is_ready(shell, p, now)]
-        held = releases.latest(shell.lake, group)
-        shell.report.facts.update(group=group, waiting_for=waiting, number=_number(held))
-        if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
-            return shell.report
-        rows = [_gated(shell, product, versions[product.id], now) for product in products]
-        releases.pin(shell.lake, group, _number(held) + 1, rows, now)
-        for name in (releases.TABLE, *names):
-            shell.report.change(name)
-        shell.trail.writes(releases.TABLE)
-        shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows})
+        _pin(shell, group, products, now)
+        superseded.mark(shell, products, now)
         return shell.report
+
+
+def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> None:
+    names = [p.table.name for p in products]
+    shell.trail.reads(*names)
+    versions = {p.id: shell.lake.version(p.table.name) for p in products}
+    waiting = [p.id for p in products if not _is_ready(shell, p, now)]
+    held = releases.latest(shell.lake, group)
+    shell.report.facts.update(group=group, waiting_for=waiting, number=_number(held),
+                              rows={name: pin["rows"] for name, pin in held.items()})
+    if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
+        return
+    rows = [_gated(shell, product, versions[product.id], now) for product in products]
+    releases.pin(shell.lake, group, _number(held) + 1, rows, now)
+    for name in (releases.TABLE, *names):
+        shell.report.change(name)
+    shell.trail.writes(releases.TABLE)
+    shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows})
 
 
 def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:

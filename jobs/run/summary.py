@@ -12,7 +12,7 @@ from contracts.vocabulary import Outcome
 from jobs.errors import IntegrityError
 from jobs.files import Files
 from jobs.lake import Lake
-from jobs.ledger import accounts, batches, extracts, releases
+from jobs.ledger import accounts, batches, extracts, releases, withdrawals
 from jobs.run.extract import folder
 from jobs.run.product import candidate_id
 from jobs.settings import Settings
@@ -20,7 +20,7 @@ from jobs.stages.extract import MANIFEST
 
 
 def summary(settings: Settings) -> dict[str, Any]:
-    """Sources, products and extracts as the ledger knows them.
+    """Sources, products, extracts and withdrawals as the ledger knows them.
 
     Raises IntegrityError when what was landed, considered or built is not what is accounted for.
     """
@@ -31,7 +31,7 @@ def summary(settings: Settings) -> dict[str, Any]:
             "products": [_product(lake, p) for _, p in sorted(contracts.products.items())],
             "safety_candidates": lake.arrow("safety.candidate", columns=["source"]).num_rows,
             "persons": lake.arrow("vault.person", columns=["person_key"]).num_rows,
-            "extracts": _extracts(settings, contracts, lake)}
+            "extracts": _extracts(settings, contracts, lake), "withdrawals": withdrawals.overview(lake)}
 
 
 def _source(lake: Lake, source: str) -> dict[str, Any]:

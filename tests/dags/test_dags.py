@@ -51,17 +51,19 @@ def test_files_are_short() -> None:
 def test_every_contract_has_one_dag_and_nothing_else_has(dags: dict[str, Any]) -> None:
     known = catalog()
     assert set(dags) == {"people", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
-                         *(f"release_{n}" for n in known.release_groups()), *(f"extract_{n}" for n in known.recipients)}
+                         *(f"release_{n}" for n in known.release_groups()), *(f"extract_{n}" for n in known.recipients),
+                         *(f"recall_{n}" for n in known.recipients)}
 
 
 def test_owners_tags_and_documentation_come_from_the_contracts(dags: dict[str, Any]) -> None:
     known = catalog()
-    for kind, contracts in (("source", known.sources), ("product", known.products), ("extract", known.recipients)):
+    for kind, contracts in (("source", known.sources), ("product", known.products), ("extract", known.recipients),
+                            ("recall", known.recipients)):
         for name, contract in contracts.items():
             dag = dags[f"{kind}_{name}"]
             assert dag["owner"] == contract.owner
             assert {kind, *contract.tags} == set(dag["tags"])
-            assert contract.description in dag["doc"] and contract.name in dag["doc"]
+            assert contract.name in dag["doc"] and (kind == "recall" or contract.description in dag["doc"])
 
 
 def test_one_active_run_no_catching_up_and_retries_that_back_off(dags: dict[str, Any]) -> None:
@@ -90,6 +92,8 @@ def test_consumers_wait_for_any_of_what_they_rest_on(dags: dict[str, Any]) -> No
         expected[f"product_{name}"] = sorted({*product.inputs, *consent, "vault.link"})
     for group, members in catalog().release_groups().items():
         expected[f"release_{group}"] = sorted(p.table.name for p in members)
+    for name in catalog().recipients:
+        expected[f"recall_{name}"] = ["core.consent", "ledger.delivery", "vault.link"]
     assert {name: dags[name]["triggers"] for name in expected} == expected
     assert {dags[name]["condition"] for name in expected} == {"AssetAny"}
 
@@ -116,6 +120,15 @@ def test_an_extract_is_started_by_people_and_answered_by_officers(dags: dict[str
             "deliver": []}
         assert tasks["record"]["rule"] == "none_failed" and tasks["deliver"]["rule"] == "all_success"
         assert tasks["deliver"]["connections"] == [recipient.connection]
+
+
+def test_a_recall_needs_nobody_and_its_own_connection_only(dags: dict[str, Any]) -> None:
+    for name, recipient in catalog().recipients.items():
+        dag = dags[f"recall_{name}"]
+        assert (list(dag["tasks"]), dag["access"]) == (["recall"], {})
+        task = dag["tasks"]["recall"]
+        assert (task["words"], task["connections"]) == (["recall", name], [recipient.connection])
+        assert set(task["outlets"]) == {"ledger.recall", "ledger.withdrawal"}
 
 
 def test_a_contract_dropped_into_a_folder_is_a_new_dag(tmp_path: Path) -> None:

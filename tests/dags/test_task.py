@@ -155,8 +155,9 @@ STORE = {"AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_REGION"}
 
 @pytest.mark.parametrize(("lake", "words", "more"), [
     ("/lake", ("conform", "crm"), set()), ("/lake", ("extract", "prepare", "x"), set()),
-    ("s3://lake/x", ("conform", "crm"), STORE), ("/lake", ("extract", "deliver", lambda _: ["x-1"]), STORE)],
-    ids=["local", "prepare", "s3", "deliver"])
+    ("s3://lake/x", ("conform", "crm"), STORE), ("/lake", ("extract", "deliver", lambda _: ["x-1"]), STORE),
+    ("/lake", ("recall", "glycemia_institute"), STORE)],
+    ids=["local", "prepare", "s3", "deliver", "recall"])
 def test_a_command_knows_little_of_our_environment(
         make: Make, monkeypatch: pytest.MonkeyPatch, lake: str, words: tuple[Any, ...], more: set[str]) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:

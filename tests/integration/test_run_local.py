@@ -41,7 +41,7 @@ changed, kinds = [], {{"prepare": "extract", "record": "approval", "deliver": "d
 if not done.exists():
     changed = {{"land": lambda: ["raw." + words[1]], "conform": lambda: ["core.identity", "core.message"],
                "screen": list, "resolve": lambda: ["vault.link"], "build": lambda: ["product." + words[1]],
-               "release": lambda: ["ledger.release"], "extract": lambda: ["ledger." + kinds[words[1]]]}}[words[0]]()
+               "release": lambda: ["ledger.release"], "recall": list, "extract": lambda: ["ledger." + kinds[words[1]]]}}[words[0]]()
     done.write_text(json.dumps({{k: v for k, v in os.environ.items() if k.startswith("CONCORD_CONNECTION_")}}))
 print(json.dumps({{"result": "done" if changed else "unchanged", "changed": changed, "extract_id": "x-1", "rows": 3,
                   "manifest_sha256": "ab" * 32}}))
@@ -190,6 +190,7 @@ def test_the_next_run_makes_good_and_all_sockets_are_on_loopback(folder: Path) -
         assert re.search(rf"{task} +(done|nothing new)", platform.output), platform.output
     for task in (f"extract_glycemia_institute +{name}" for name in ("prepare", "approve", "record", "deliver")):
         assert re.search(rf"{task} +done", platform.output), platform.output
+    assert re.search(r"recall_glycemia_institute +recall +nothing new", platform.output), platform.output
     assert "the officer approves: Extract for Glycemia Institute" in platform.output
     assert "the closing table" in platform.output
 
