@@ -20,8 +20,8 @@ $(VENV)/.ready: requirements.txt infra/bootstrap.txt pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: $(VENV)/.ready  ## Start the sources, the engine and Airflow, and run the whole flow (ONCE=1 ends by itself).
-	@exec $(BIN)/python -m infra.local.run --home $(CONCORD_HOME) $(if $(ONCE),--once) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(DAYS),--days $(DAYS))
+run: $(VENV)/.ready  ## Start the sources, the engine and Airflow, and run the whole flow (ONCE=1 ends by itself, WITHDRAW=3 lets people withdraw first).
+	@exec $(BIN)/python -m infra.local.run --home $(CONCORD_HOME) $(if $(ONCE),--once) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(DAYS),--days $(DAYS)) $(if $(WITHDRAW),--withdraw $(WITHDRAW))
 
 test: $(VENV)/.ready  ## Run all tests; those on Apache Spark need Java.
 	$(BIN)/python -m pytest -m "not spark" -n 2 --dist loadfile

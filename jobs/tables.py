@@ -53,9 +53,9 @@ def withdrawals(found: dict[str, Any]) -> list[str]:
 
 
 def _span(seconds: float) -> str:
-    """A time in the largest unit of which there is at least one: 41 s, 3.2 min, 5.1 h, 12.0 days."""
+    """A time in the largest unit of which there are at least two: 41 s, 3.2 min, 5.1 h, 12.0 days."""
     for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
+        if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
 

@@ -1,4 +1,5 @@
-"""The whole platform: python -m infra.local.run [--once] [--people 2000] [--days 30] [--home .concord] [--port 8080]"""
+"""The whole platform: python -m infra.local.run [--once] [--people 2000] [--days 30] [--withdraw 0]
+[--home .concord] [--port 8080]"""
 
 from __future__ import annotations
 
@@ -51,6 +52,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--days", type=int, default=30, help="how many days they have data for")
     parser.add_argument("--home", type=Path, default=Path(".concord"), help="folder for the lake, keys and logs")
     parser.add_argument("--port", type=int, default=8080, help="Airflow's port on loopback; 0 for a free one")
+    parser.add_argument("--withdraw", type=int, default=0, help="how many people withdraw in the CRM before the flow starts")
     parser.add_argument("--canary", action="store_true", help="give the first person recognisable values, for tests")
     return parser
 
@@ -76,10 +78,12 @@ def _run(given: argparse.Namespace, home: Home, mark: str, expected: set[str], c
 def _start(given: argparse.Namespace, services: Services, home: Home, console: Console) -> tuple[str, Flow]:
     began = time.monotonic()
     console.print(f"starting source systems with {given.people} people over {given.days} days, store, engine, Airflow")
-    url = services.start(Plan(given.people, given.days, given.port, given.canary))
+    url = services.start(Plan(given.people, given.days, given.port, given.canary, given.withdraw))
     console.print(f"all services are up after {time.monotonic() - began:.0f} s; Airflow is at {url}", highlight=False)
     users = home.secrets()["users"]
     engineer, officer = (Api(url, name, users[name]["password"]) for name in ("engineer", "officer"))
+    if given.withdraw:
+        console.print(f"{given.withdraw} people who were in by consent have withdrawn in the CRM")
     return url, Flow(engineer, officer, console, services.check)
 
 

@@ -26,6 +26,8 @@ KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 class Plan:
     """What to start: how many people over how many days are simulated, and Airflow's port.
 
+    ``withdraw`` people who are in by consent withdraw in the CRM before anything is asked for.
+
     ``has_canary`` gives the first person recognisable values in every field, for tests that look for them.
     """
 
@@ -33,6 +35,7 @@ class Plan:
     days: int
     port: int
     has_canary: bool = False
+    withdraw: int = 0
 
 
 def program() -> list[str]:
@@ -92,7 +95,8 @@ class Services:
     def _sources(self, plan: Plan) -> Service:
         return self._start("sources", self.home.sources / "endpoint.json", [
             sys.executable, "-m", "infra.local.sources", "--people", str(plan.people), "--days", str(plan.days),
-            "--port", "0", "--dir", str(self.home.sources), *(["--canary"] if plan.has_canary else [])])
+            "--port", "0", "--dir", str(self.home.sources), *(["--canary"] if plan.has_canary else []),
+            "--withdraw", str(plan.withdraw)])
 
     def _store(self) -> Service:
         return self._start("store", self.home.root / "store", [

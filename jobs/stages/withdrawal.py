@@ -51,7 +51,8 @@ def denials(persons: DataFrame, people: DataFrame, consent: DataFrame, use: Use)
     heard = said.join(theirs, on=["source", "source_person_id"], how="inner").withColumn(
         "says", permit.given(people, use)).where(permit.is_heard(people)).withColumn("_weight", permit.weight())
     latest = F.max("_weight").over(Window.partitionBy(*permit.SCOPE))
-    return heard.withColumn("_latest", latest).where((F.col("says") == permit.NO) & (F.col("_weight") == F.col("_latest"))).select(
+    standing = (F.col("says") == permit.NO) & (F.col("_weight") == F.col("_latest"))
+    return heard.withColumn("_latest", latest).where(standing).select(
         "person_key", "source", "record_id", "batch_id", F.col("recorded_at").alias("said_at"))
 
 

@@ -47,11 +47,11 @@ def environment(home: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if not k.startswith("CONCORD_")}, "CONCORD_HOME": str(home)}
 
 
-def run_once(home: Path) -> str:
+def run_once(home: Path, *options: str) -> str:
     """One pass of `make run ONCE=1` over a small population; its output. Fails when it ends with an error."""
     done = subprocess.run(
         [sys.executable, "-m", "infra.local.run", "--once", "--people", "80", "--days", "4", "--port", "0", "--canary",
-         "--home", str(home)], cwd=ROOT, capture_output=True, text=True, timeout=900, env=environment(home))
+         "--home", str(home), *options], cwd=ROOT, capture_output=True, text=True, timeout=900, env=environment(home))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -19,7 +19,9 @@ from jobs import engine as engines
 from jobs import keys
 from jobs.ledger import batches, extracts, withdrawals
 from jobs.run.extract import deliver, record
+from jobs.run.product import build
 from jobs.run.recall import recall
+from jobs.run.release import release
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from tests import small_lake
@@ -244,3 +246,21 @@ def test_an_extract_is_judged_by_the_purposes_it_was_made_for(home, sent, monkey
     monkeypatch.setattr("jobs.run.shell.catalog", lambda: type(known)(
         known.sources, known.products, {RECIPIENT: wider}, known.tables))
     assert recall(home, RECIPIENT).result == "unchanged"
+
+
+def test_the_same_withdrawal_has_one_reference_and_another_of_the_same_person_has_its_own(home, airflow, sent):
+    """Said in one record of the source that changes in place, as the CRM does it."""
+    say(home, "person-3", recipient=None, purpose="adherence_monitoring", record_id="optins/1")
+    recall(home, RECIPIENT)
+    for product in ("glucose_daily", "optin_rates"):
+        build(home, product)
+    release(home, "engagement")
+    rows = lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()
+    assert sorted(r["effect"] for r in rows) == ["recalled", "released"] and len({r["reference"] for r in rows}) == 1
+    for days, decision in ((1, "permit"), (2, "deny")):
+        say(home, "person-3", decision, recipient=None, purpose="adherence_monitoring", record_id="optins/1",
+            at=SAID + timedelta(days=days))
+        build(home, "glucose_daily")
+        build(home, "optin_rates")
+        release(home, "engagement")
+    assert len({r["reference"] for r in lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()}) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.delivery import upload
 from jobs.errors import ConsentUnreadable, IntegrityError, SourceUnavailable
 from jobs.ledger import withdrawals
 from jobs.run.recall import recall
@@ -55,6 +56,22 @@ def test_killed_after_the_upload_the_next_run_issues_the_same_notice(home, sent,
     assert lake(home).arrow(withdrawals.WITHDRAWAL).num_rows == 2
 
 
+def test_a_recipient_never_sees_a_notice_before_its_signature(home, sent, store, monkeypatch):
+    def failing(recipient, destination, files, last):
+        upload(recipient, destination, {name: content for name, content in files.items() if name != last})
+        raise SourceUnavailable("cut off before the last")
+
+    say(home, "person-3")
+    before = names(store)
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.run.recall.upload", failing)
+        with pytest.raises(SourceUnavailable):
+            recall(home, RECIPIENT)
+    assert set(names(store)) - set(before) == {f"concord/{sent}/recall-1.sig"}
+    assert recall(home, RECIPIENT).facts["recalled"] == {sent: 1}
+    assert fetched(store, sent, 1)["number"] == 1
+
+
 def test_a_half_written_notice_is_made_anew(home, sent, store):
     say(home, "person-3")
     held(home, sent).write("recall-1.json", b'{"delete":[]}')
@@ -62,18 +79,22 @@ def test_a_half_written_notice_is_made_anew(home, sent, store):
     assert fetched(store, sent, 1)["delete"] == [pseudonym(home, "person-3")]
 
 
-def test_whom_a_lost_notice_named_is_named_again(home, sent, store):
+def test_whom_an_altered_notice_named_is_named_again(home, sent, store):
     say(home, "person-3")
     recall(home, RECIPIENT)
-    held(home, sent).write("recall-1.json", b'{"delete":[]}')
-    assert recall(home, RECIPIENT).facts["recalled"] == {sent: 1}
-    assert fetched(store, sent, 2)["delete"] == [pseudonym(home, "person-3")]
+    named = [pseudonym(home, f"person-{i}") for i in (3, 5)]
+    held(home, sent).write("recall-1.json", json.dumps({"delete": named}).encode())
+    say(home, "person-5")
+    assert recall(home, RECIPIENT).facts["recalled"] == {sent: 2}
+    assert fetched(store, sent, 2)["delete"] == sorted(named)
 
 
 @pytest.mark.parametrize("name", [extract_stage.DATA, extract_stage.MANIFEST])
 def test_a_copy_that_is_not_what_left_is_said(home, sent, store, name):
+    """An altered manifest could say that the extract expired long ago."""
     say(home, "person-3")
-    held(home, sent).write(name, b"{}")
+    content = held(home, sent).read(name) or b""
+    held(home, sent).write(name, content.replace(b'"expires_at":"20', b'"expires_at":"19') if b"expires_at" in content else b"")
     before = names(store)
     with pytest.raises(IntegrityError, match="our copy of extract"):
         recall(home, RECIPIENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,8 @@ import pytest
 
 from infra.local.sources import soql
 from infra.local.sources.population import PRESENCE, Settings
+from infra.local.sources.versions import salesforce_time
+from infra.local.sources.withdrawals import in_by_consent, withdraw
 from infra.local.sources.world import World
 
 
@@ -90,3 +93,46 @@ def test_soql_conditions(monkeypatch: pytest.MonkeyPatch, where: str, ids: str) 
     found = soql.parse(" ".join(("select Id from thing where", where, "order by At desc limit 9"))).run(records)
     assert "".join(sorted(record["Id"] for record in found)) == ids
     assert [record["At"] for record in found] == sorted((record["At"] for record in found), reverse=True)
+
+
+def test_who_withdraws_was_in_by_consent_and_is_remembered(tmp_path: Path) -> None:
+    file, settings, now = tmp_path / "withdrawn.json", Settings(60, 5, 7, canary=True), 1_800_000_000_000
+    world = World(settings)
+    before, willing = rendered(world), in_by_consent(world)
+    withdraw(world, file, 0, now)
+    assert rendered(world) == before and not file.exists(), "nobody asked for any"
+    withdraw(world, file, 2, now)
+    after = rendered(world)
+    assert {name for name in before if after[name] != before[name]} == {"ContactPointTypeConsent"}
+    said = [v.record for v in world.crm.logs["ContactPointTypeConsent"].current(world.clock)
+            if v.record["CaptureDate"] == salesforce_time(now)]
+    assert {s["PartyId"] for s in said} == set(willing[:2]) and len(said) == 2 * 6
+    assert {(s["PrivacyConsentStatus"], s["ContactPointType"], s["SystemModstamp"]) for s in said} == {
+        ("OptOut", None, salesforce_time(world.clock))}
+    assert in_by_consent(world) == willing[2:]
+    again = World(settings)
+    withdraw(again, file, 0, now + 5000)
+    assert rendered(again) == after, "the next run shows them again"
+    withdraw(again, file, 1, now + 5000)
+    assert in_by_consent(again) == willing[3:]
+    with pytest.raises(ValueError, match="100 people are to withdraw, but"):
+        withdraw(again, file, 100, now)
+
+
+def test_nobody_withdraws_twice_even_where_the_clock_does_not_show_it_yet(tmp_path: Path) -> None:
+    file = tmp_path / "withdrawn.json"
+    for days in (5, 3):
+        withdraw(World(Settings(60, days, 7)), file, 2, 1_800_000_000_000)
+    contacts = [row["contact"] for row in msgspec.json.decode(file.read_bytes())]
+    assert len(set(contacts)) == len(contacts) == 4
+
+
+def test_who_is_in_by_consent_is_no_canary_and_said_no_nowhere() -> None:
+    world = World(Settings(300, 5, 7, canary=True))
+    contacts = {contact: person for person, _, contact, *_ in world.crm.contacts}
+    found = in_by_consent(world)
+    assert len(found) > 10 and not [c for c in found if contacts[c].is_canary]
+    users = {world.population.app_ids[contacts[c].index] for c in found}
+    latest = {(s["user_id"], s["purpose"]): s["decision"] for s in world.app.consents.page(0, world.app.consents.end(world.clock))
+              if s["recipient"] is None}
+    assert {latest[user, purpose] for user in users for purpose in ("adherence_monitoring", "decision_support")} == {"granted"}

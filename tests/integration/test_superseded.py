@@ -21,6 +21,7 @@ from jobs.run.summary import summary
 from jobs.settings import Settings
 from jobs.tables import withdrawals as lines
 from tests import small_lake
+from tests.integration.test_recall import relink
 
 GROUP, PRODUCT = "engagement", "glucose_daily"
 SAID = datetime(2026, 10, 9, 12, tzinfo=UTC)
@@ -146,6 +147,16 @@ def test_a_consent_that_lapsed_by_time_alone_is_no_withdrawal(home):
     flow(home)
     assert marks(home) == [(1, PRODUCT, "consent_lapsed", 1)]
     assert lake(home).arrow(withdrawals.WITHDRAWAL).num_rows == 0
+
+
+def test_a_merge_marks_what_rests_on_consent_alone(home):
+    """One of two keys is nobody's any more; those who are counted on another ground are counted all the same."""
+    links = lake(home).arrow("vault.link").to_pylist()
+    key = {r["source_person_id"]: r["person_key"] for r in links}
+    relink(home, [{**r, "person_key": key["person-3"]} if r["source_person_id"] == "person-4" else r for r in links])
+    flow(home)
+    assert {name: pin["table_version"] for name, pin in releases.latest(lake(home), GROUP).items()}["optin_rates"] == 2
+    assert marks(home) == [(1, PRODUCT, "identity_changed", 1)]
 
 
 @pytest.mark.parametrize(("person", "decision"), [("stranger", "deny"), ("person-0", "permit")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import time
 from pathlib import Path
 
 from .credentials import Tokens
@@ -11,6 +12,7 @@ from .faults import Faults, from_text
 from .population import Settings
 from .server import serve
 from .site import Site
+from .withdrawals import withdraw
 from .world import World
 
 
@@ -25,12 +27,13 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, required=True, help="where files for clients are written")
     parser.add_argument("--canary", action="store_true", help="person 0 has recognisable values everywhere")
     parser.add_argument("--faults", default="", help="for example app:429:3,crm:500:1")
+    parser.add_argument("--withdraw", type=int, default=0, help="people in by consent who withdraw in the CRM now")
     parser.add_argument("--token-seconds", type=float, default=300.0, help="life of a token")
     parser.add_argument("--polls", type=int, default=2, help="how often an export answers: not yet")
     parser.add_argument("--retry-after", type=int, default=1, help="seconds, in answers that ask for patience")
     given = parser.parse_args()
-    if not (1 <= given.people <= 200_000 and 0 <= given.days <= 3660 and 0 <= given.port < 65536):
-        parser.error("people must be 1 to 200000, days 0 to 3660, port 0 to 65535")
+    if not (1 <= given.people <= 200_000 and 0 <= given.days <= 3660 and 0 <= given.port < 65536 and given.withdraw >= 0):
+        parser.error("people must be 1 to 200000, days 0 to 3660, port 0 to 65535, withdraw 0 or more")
     faults = Faults()
     try:
         for fault in from_text(given.faults):
@@ -38,6 +41,10 @@ def main() -> None:
     except ValueError as error:
         parser.error(f"--faults: {error}")
     world = World(Settings(given.people, given.days, given.seed, given.start, given.canary))
+    try:
+        withdraw(world, given.dir / "withdrawn.json", given.withdraw, int(time.time()) * 1000)
+    except ValueError as error:
+        parser.error(f"--withdraw: {error}")
     site = Site(world, Tokens(given.token_seconds), faults, given.polls, given.retry_after)
     serve(site, given.dir, given.port)
 
