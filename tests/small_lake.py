@@ -18,6 +18,7 @@ from jobs.run.release import release
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 
+SOURCE = "crm"  # One whose links may be followed.
 START = datetime(2026, 10, 1, 8, tzinfo=UTC)
 OPEN_PURPOSES = ("adherence_monitoring", "decision_support", "research")
 
@@ -62,11 +63,11 @@ def statement(person: str, purpose: str, recipient: str | None = None, decision:
             "recorded_at": START - timedelta(days=30)}
 
 
-def append(lake: Lake, table: str, rows: list[dict[str, Any]], batch: str = "test.000001") -> None:
+def append(lake: Lake, table: str, rows: list[dict[str, Any]], batch: str = "crm.000001") -> None:
     """Append core rows, their record columns made up."""
     schema = arrow_schema(lake.contract(table))
     start = lake.arrow(table).num_rows
-    full = [{"source": "test", "record_id": f"{table}/{start + i}", "version_at": START, "batch_id": batch,
+    full = [{"source": SOURCE, "record_id": f"{table}/{start + i}", "version_at": START, "batch_id": batch,
              "payload_sha256": hashlib.sha256(f"{table}{start + i}".encode()).hexdigest(), "contract_version": "1.0.0",
              **({"part": 0, "known_at": START} if "part" in schema.names else {}), **row}
             for i, row in enumerate(rows)]

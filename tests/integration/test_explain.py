@@ -78,7 +78,7 @@ def test_what_a_person_said_elsewhere_counts_since_they_are_known_to_be_one(home
     lake.append_arrow("vault.link", links.from_pylist([other], schema=links.schema))
     said = {**small_lake.statement("77", "decision_support", decision="deny"), "source": "other", "recorded_at": BEFORE}
     small_lake.append(lake, "core.consent", [said])
-    for source, person, then in (("test", "person-2", "permitted"), ("other", "77", "no_identity")):
+    for source, person, then in (("crm", "person-2", "permitted"), ("other", "77", "no_identity")):
         answers: list[dict[str, Any]] = []
         asking = {"person": {"source": source, "source_person_id": person}, "token": "officers-token"}
         explain(home, SECOND, Question(json.dumps(asking).encode()), answers.append)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def lake(home: Settings) -> small_lake.Lake:
 
 
 def say(home: Settings, person: str, decision: str = "deny", recipient: str | None = RECIPIENT, purpose: str = "research",
-        at: datetime = SAID, batch: str = "test.000002", **more: Any) -> None:
+        at: datetime = SAID, batch: str = "crm.000002", **more: Any) -> None:
     small_lake.append(lake(home), "core.consent", [
         {**small_lake.statement(person, purpose, recipient, decision), "recorded_at": at, **more}], batch)
 
@@ -123,14 +124,14 @@ def test_nothing_of_ours_is_in_a_notice_nor_in_the_ledger(home, sent, store):
 
 def test_the_time_from_the_statement_to_the_recall_is_kept(home, sent):
     conformed = datetime(2026, 12, 1, tzinfo=UTC)
-    batches.record(lake(home), "test", 2, 1, conformed, conformed)
+    batches.record(lake(home), "crm", 2, 1, conformed, conformed)
     say(home, "person-3")
     say(home, "person-3", purpose="adherence_monitoring", recipient=None, at=SAID + timedelta(days=1))
     recall(home, RECIPIENT)
     row, = lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()
     issued, = withdrawals.recalls(lake(home), sent)
     assert (row["product"], row["subject"], row["effect"]) == ("glucose_daily", f"{sent}.1", "recalled")
-    assert (row["source"], row["said_at"], row["known_at"]) == ("test", SAID, conformed)
+    assert (row["source"], row["said_at"], row["known_at"]) == ("crm", SAID, conformed)
     assert row["effective_at"] == issued["issued_at"]
     assert len(row["reference"]) == 32
 
@@ -164,7 +165,7 @@ def test_a_consent_that_lapsed_is_recalled_as_that_and_is_no_withdrawal(home, se
 
 def test_a_no_of_somebody_who_turns_out_to_be_the_same_person(home, sent, store):
     """The no was known long before: nobody withdrew now."""
-    batches.record(lake(home), "test", 1, 1, SAID, SAID)
+    batches.record(lake(home), "crm", 1, 1, SAID, SAID)
     links = lake(home).arrow("vault.link").to_pylist()
     key = {r["source_person_id"]: r["person_key"] for r in links}
     merged = [{**r, "person_key": key["person-3"]} if r["source_person_id"] == "person-11" else r for r in links]
@@ -243,8 +244,8 @@ def test_an_extract_is_judged_by_the_purposes_it_was_made_for(home, sent, monkey
     """The agreement now asks for more than anybody permitted: nobody withdrew."""
     known = catalog()
     wider = known.recipients[RECIPIENT].model_copy(update={"purposes": ("research", "patient_education")})
-    monkeypatch.setattr("jobs.run.shell.catalog", lambda: type(known)(
-        known.sources, known.products, {RECIPIENT: wider}, known.tables))
+    monkeypatch.setattr("jobs.run.shell.catalog", lambda: replace(
+        known, recipients={RECIPIENT: wider}))
     assert recall(home, RECIPIENT).result == "unchanged"
 
 

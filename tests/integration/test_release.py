@@ -45,7 +45,7 @@ def more_readings(home: Settings) -> None:
     lake = Lake(home.lake_root, catalog().tables)
     small_lake.append(lake, "core.observation", [
         {"source_person_id": f"person-{i}", "code": "2339-0", "value": 120.0, "unit_code": "mg/dL",
-         "effective_at": datetime(2026, 10, 9, 8, tzinfo=UTC), "status_code": "final"} for i in range(12)], "test.000002")
+         "effective_at": datetime(2026, 10, 9, 8, tzinfo=UTC), "status_code": "final"} for i in range(12)], "crm.000002")
 
 
 def spoiled_candidate(home: Settings) -> None:

@@ -48,7 +48,7 @@ def lake(home: Settings) -> Lake:
 def say(home: Settings, person: str, decision: str = "deny", at: datetime = SAID, purpose: str = "adherence_monitoring",
         **more: Any) -> None:
     small_lake.append(lake(home), "core.consent", [
-        {**small_lake.statement(person, purpose, None, decision), "recorded_at": at, **more}], "test.000002")
+        {**small_lake.statement(person, purpose, None, decision), "recorded_at": at, **more}], "crm.000002")
 
 
 def flow(home: Settings) -> Any:
@@ -83,13 +83,13 @@ def test_who_withdrew_is_out_and_the_older_release_is_marked(home):
 
 def test_the_time_from_the_statement_to_the_release_is_kept_and_told(home):
     conformed = datetime.now(UTC)
-    batches.record(lake(home), "test", 2, 3, SAID, conformed)
+    batches.record(lake(home), "crm", 2, 0, SAID, conformed)
     say(home, "person-0")
     say(home, "person-0", purpose="decision_support", at=SAID + timedelta(hours=2))
     flow(home)
     row, = lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()
     pin = releases.latest(lake(home), GROUP)[PRODUCT]
-    assert (row["product"], row["subject"], row["effect"], row["source"]) == (PRODUCT, "engagement.2", "released", "test")
+    assert (row["product"], row["subject"], row["effect"], row["source"]) == (PRODUCT, "engagement.2", "released", "crm")
     assert (row["said_at"], row["known_at"], row["effective_at"]) == (SAID, conformed, pin["released_at"])
     found = summary(home)["withdrawals"]
     seconds = (pin["released_at"] - SAID).total_seconds()

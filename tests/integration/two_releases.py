@@ -58,7 +58,7 @@ def airflow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Users]:
 
 
 def question(person: str | None = "person-0", token: str = OFFICERS, **more: Any) -> Question:
-    named = {"person": {"source": "test", "source_person_id": person}} if person else {}
+    named = {"person": {"source": "crm", "source_person_id": person}} if person else {}
     return Question(json.dumps(named | ({"token": token} if token else {})).encode(), **more)
 
 

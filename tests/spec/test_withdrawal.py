@@ -32,7 +32,7 @@ def found(frame: Any, cases: list[tuple[str, Any, list[tuple[Any, ...]]]]) -> di
     frames = []
     for use in dict.fromkeys(asked for _, asked, _ in cases):
         mine = [(name, statements) for name, asked, statements in cases if asked == use]
-        rows = [(s[0], name, *s[1:], f"{i}", "b") for name, statements in mine for i, s in enumerate(statements)]
+        rows = [(s[0], name, *s[1:], None, None, None, None, f"{i}", "b") for name, statements in mine for i, s in enumerate(statements)]
         frames.append(withdrawal.denials(
             frame("person_key string", [(name,) for name, _ in mine]),
             frame(LINKS, [(source, name, name) for name, _ in mine for source in ("crm", "app")]),
