@@ -14,7 +14,7 @@ import pydantic
 import yaml
 from open_data_contract_standard.model import OpenDataContractStandard
 
-from contracts import jurisdictions
+from contracts import consent_loss, jurisdictions
 from contracts.explain import problems
 from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
@@ -120,6 +120,7 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
     all_tables, declared = dict(tables), dict(places)
     templates = {name: all_tables.pop(name) for name in ("raw.envelope", "raw.envelope__rejected", "raw.envelope__deleted")}
     all_tables.pop("core.record")
+    report = all_tables.pop(consent_loss.TEMPLATE)
     for kind in KINDS:
         for path in _files(roots, kind):
             contract = load(path, kind, all_tables)
@@ -132,6 +133,9 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
             all_tables[name] = table.model_copy(update={"name": name})
     for product in found["products"].values():
         all_tables[product.table.name] = product.table
+        if product.legal_basis.rests_on_consent:
+            name = consent_loss.table_of(product.id)
+            all_tables[name] = report.model_copy(update={"name": name})
         _hold_together(declared[product.id], product, all_tables, {}, ())
     recipients = list(found["recipients"].values())
     for place, recipient in enumerate(recipients):

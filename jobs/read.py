@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from contracts import catalog
+from contracts import catalog, consent_loss
 from jobs.errors import LakeError
 from jobs.lake import Lake
 from jobs.ledger import releases, withdrawals
@@ -59,6 +59,20 @@ class Released:
         import duckdb
 
         return duckdb.from_arrow(self.arrow())
+
+    def consent_loss(self) -> Released:
+        """How the people in this release differ from those left out; the report that was made with it.
+
+        Raises LakeError when there is none: the product does not rest on consent, or the release is older than reports.
+        """
+        report = consent_loss.table_of(self.product)
+        if report not in catalog().tables:
+            raise LakeError(f"{self.product} does not rest on consent: nobody is left out of it, so no report says who is")
+        version = self.lake.note(f"product.{self.product}", self.version).get(consent_loss.NOTED)
+        if version is None:
+            raise LakeError(f"release {self.release} of {self.product} was made without a consent-loss report; build and "
+                            "release the product anew")
+        return Released(report.split(".")[1], self.release, self.lake.path(report), version, self.lake)
 
 
 def released(product: str, release: int | None = None, settings: Settings | None = None) -> Released:

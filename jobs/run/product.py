@@ -6,12 +6,13 @@ import importlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from contracts.consent_loss import NOTED
 from contracts.model import Product
 from contracts.vocabulary import LegalBasis
 from jobs.errors import ConfigurationError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, pseudonyms
+from jobs.run import consent, consent_loss, pseudonyms
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise, statements
@@ -38,13 +39,12 @@ def build(settings: Settings, product_id: str) -> Report:
             shell.report.facts.update(waiting_for=waiting)
             return shell.report
         held = shell.lake.note(name)
-        use = {**consent.document(shell, permit.Use.of(product, now)), "inputs": list(product.inputs),
-               "pseudonym_domain": product.pseudonym_domain}
+        use = use_of(shell, product, now)
         if not is_current(product, held, versions, now) or held["use"] != use:
             with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:
-                frames, entries, until = _permitted(shell, product, versions, now)
+                frames, entries, until, loss = _permitted(shell, product, versions, now)
                 rows, made = _protected(shell, product, _build(product, frames, work))
-                held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until,
+                held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 shell.lake.replace(name, work.keep("protected", rows), note=held)
             shell.report.change(name)
@@ -54,10 +54,17 @@ def build(settings: Settings, product_id: str) -> Report:
         return shell.report
 
 
+def use_of(shell: Shell, product: Product, now: datetime) -> dict[str, Any]:
+    """What permits of a product are decided for and on which terms, as its candidate and its release keep it."""
+    return {**consent.document(shell, permit.Use.of(product, now)), "inputs": list(product.inputs),
+            "pseudonym_domain": product.pseudonym_domain}
+
+
 def is_current(product: Product, note: dict[str, Any], versions: dict[str, int], now: datetime) -> bool:
     """Whether a candidate with that note is what a build would make now: same contract, same inputs, same consents."""
     lapsed = note.get("until") is not None and datetime.fromisoformat(note["until"]) <= now
-    return note.get("contract") == product.sha256 and note.get("inputs") == versions and not lapsed
+    told = not product.legal_basis.rests_on_consent or NOTED in note
+    return note.get("contract") == product.sha256 and note.get("inputs") == versions and told and not lapsed
 
 
 def candidate_id(product: str, version: int) -> str:
@@ -66,9 +73,9 @@ def candidate_id(product: str, version: int) -> str:
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int],
-               now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None]:
-    """The rows of each input that may go on, with their person_key, the account of what was withheld, and until when
-    these decisions hold if nobody says anything new."""
+               now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int]]:
+    """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
+    decisions hold if nobody says anything new, and what is noted of the consent-loss report."""
     use = permit.Use.of(product, now)
     decided = consent.decide(shell, versions, use, with_until=True)
     frames: dict[str, DataFrame] = {}
@@ -77,7 +84,8 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int],
         applied, found = judged(shell, (name, versions[name]), decided, product.legal_basis)
         entries.extend(("permit", entry) for entry in found)
         frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
-    return frames, entries, decided.until.isoformat() if decided.until else None
+    loss = consent_loss.write(shell, product, versions, decided.links, decided.decisions, now)
+    return frames, entries, decided.until.isoformat() if decided.until else None, loss
 
 
 def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,

@@ -9,8 +9,8 @@ from contracts.model import Product
 from jobs.check import gate
 from jobs.errors import IntegrityError
 from jobs.ledger import accounts, releases
-from jobs.run import consent, superseded
-from jobs.run.product import candidate_id, is_current
+from jobs.run import consent, consent_loss, superseded
+from jobs.run.product import candidate_id, is_current, use_of
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 
@@ -54,7 +54,7 @@ def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
     versions = dict(note.get("inputs", {}))
     if product.legal_basis.rests_on_consent:
         versions.update({name: shell.lake.version(name) for name in consent.SAID})
-    return is_current(product, note, versions, now)
+    return is_current(product, note, versions, now) and note["use"] == use_of(shell, product, now)
 
 
 def _number(held: dict[str, dict]) -> int:
@@ -73,6 +73,7 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
         raise IntegrityError(f"{name} version {version} has {count} rows but its account released {released}; "
                              f"nothing was pinned, run `concord build {product.id}` again")
     note = shell.lake.note(name, version)
+    consent_loss.check(shell, product, note, now)
     return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
             "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True),
             "use": json.dumps(note["use"], sort_keys=True), "decided_at": datetime.fromisoformat(note["as_of"])}

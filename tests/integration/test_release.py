@@ -120,9 +120,10 @@ def test_permits_that_changed_since_the_build_are_not_released(home):
 
 def test_a_candidate_is_current_by_contract_inputs_and_time():
     product, versions, now = catalog().products["glucose_daily"], {"core.consent": 1}, datetime(2026, 11, 1, tzinfo=UTC)
-    note = {"contract": product.sha256, "inputs": versions, "until": "2026-11-02T00:00:00+00:00"}
+    note = {"contract": product.sha256, "inputs": versions, "until": "2026-11-02T00:00:00+00:00", "consent_loss": 1}
     assert is_current(product, note, versions, now)
     assert not is_current(product, {}, versions, now)
+    assert not is_current(product, {k: v for k, v in note.items() if k != "consent_loss"}, versions, now), "it has no report"
     assert not is_current(product, {**note, "contract": "0"}, versions, now)
     assert not is_current(product, note, {"core.consent": 2}, now)
     assert not is_current(product, note, versions, datetime(2026, 11, 2, tzinfo=UTC))

@@ -1,0 +1,64 @@
+"""The consent-loss report: which attributes are compared, in which levels, and how small a count may be.
+
+It counts people who said no as well, on legitimate interest: who reads a product must see whom it does not show. So it
+holds counts above a minimum only, rounded, and lies beside each product that rests on consent, and beside no other.
+Levels never come from the people counted: a level that appears with its first person would tell of that person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from contracts.model import Product, Source
+from contracts.table import Table
+
+TEMPLATE = "product.any__consent_loss"
+MINIMUM_CELL, ROUNDING = 7, 5  # Where the product's contract says nothing.
+NOTED = "consent_loss"  # The key of a candidate's note under which the version of its report stands.
+EVERYONE, ALL = "everyone", "all"  # The attribute of the totals, and the level of an attribute as a whole.
+UNKNOWN, OTHER, SEVERAL, KNOWN = "unknown", "other", "several", "known"
+# Age in whole years from which each band begins.
+AGE_BANDS = {0: "under 18", 18: "18-29", 30: "30-44", 45: "45-59", 60: "60-74", 75: "75 and over"}
+CONDITION, CONDITION_CODES = "core.condition", ("code", "condition_code")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """What people are compared by: a column of a core table, and the closed list of its levels, ``unknown`` the last.
+
+    ``disagreeing`` is the level of a person of whom several are said.
+    """
+
+    name: str
+    table: str
+    column: str
+    levels: tuple[str, ...]
+    disagreeing: str = UNKNOWN
+
+
+def table_of(product: str) -> str:
+    """Name of the table that holds a product's report."""
+    return TEMPLATE.replace("any", product)
+
+
+def limits(product: Product) -> tuple[int, int]:
+    """(minimum, rounding): counts up to the first are hidden, others are rounded to a multiple of the second."""
+    return product.minimum_cell or MINIMUM_CELL, product.rounding or ROUNDING
+
+
+def attributes(tables: Mapping[str, Table], sources: Iterable[Source]) -> tuple[Attribute, ...]:
+    """Age band, sex and country, and the condition where a core table of conditions is declared."""
+    sexes = tables["core.identity"].column("sex_code").allowed_values or ()
+    countries = sorted({country for source in sources for country in source.jurisdictions})
+    always = (Attribute("age_band", "core.identity", "birth_on", (*AGE_BANDS.values(), UNKNOWN)),
+              Attribute("sex", "core.identity", "sex_code", (*(s for s in sexes if s != UNKNOWN), UNKNOWN)),
+              Attribute("country", "core.identity", "country_code", (*countries, OTHER, UNKNOWN)))
+    return (*always, *_condition(tables.get(CONDITION)))
+
+
+def _condition(table: Table | None) -> tuple[Attribute, ...]:
+    """The codes that the contract allows; where it allows any, only whether a condition is known is compared."""
+    columns = [c for c in (table.columns if table else ()) if c.name in CONDITION_CODES]
+    return tuple(Attribute("condition", CONDITION, c.name, (*(c.allowed_values or (KNOWN,)), SEVERAL, UNKNOWN), SEVERAL)
+                 for c in columns[:1])
