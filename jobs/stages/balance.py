@@ -2,7 +2,8 @@
 
 Of each group and attribute the counts of all levels are one list, which adds up to the group's people. What is hidden
 in it has at least two values that fit everything published, also for one who knows these rules and how many people the
-group has: two hidden levels can change places, or one person can be moved, and the same is published.
+group has: two hidden levels can change places, or one person can be moved, and the same is published. (Known is an
+exception of no practical weight: more levels than minimum + 1, each with exactly the minimum, and their sum known.)
 """
 
 from __future__ import annotations
