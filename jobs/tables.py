@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 def show(found: dict[str, Any]) -> None:
-    """Print a summary as tables, with the lines that query the released products."""
+    """Print a summary as tables, with the lines that query the released products and tell whom they leave out."""
     console = screen()
     console.print(_sources(found))
     console.print(_products(found))
@@ -22,6 +22,8 @@ def show(found: dict[str, Any]) -> None:
     console.print(f"The lake lies in {found['lake']}", soft_wrap=True)
     for line in queries(found):
         console.print(f"  {line}", soft_wrap=True, markup=False)
+    for product in (p["product"] for p in found["products"] if p["release"] and p["rests_on_consent"]):
+        console.print(f"Whom {product} leaves out: concord consent-loss {product} --out consent-loss.html", soft_wrap=True)
 
 
 def queries(found: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from jobs.pages.loss_words import LARGE, NOTABLE, Row, attributes, percent
 
 IN, OUT, INK, QUIET, GRID = "#1b5e9e", "#c4570b", "#1a1a1a", "#5c5c5c", "#d9d9d9"
 WIDTH, LINE, MARGIN = 4.6, 0.235, 0.8  # inches: of a plot, of one of its lines, above and below the lines together
-STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "concord", "font.size": 10,
+STYLE: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "concord", "text.parse_math": False, "font.size": 10,
          "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK}
 METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 

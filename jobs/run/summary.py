@@ -66,7 +66,8 @@ def _product(lake: Lake, product: Product) -> dict[str, Any]:
     if released != pin["rows"]:
         raise IntegrityError(f"product {product.id}: {pin['rows']} rows are pinned but its account released {released}")
     return {"product": product.id, "release": pin["number"], "version": pin["table_version"],
-            "path": lake.path(product.table.name), "considered": permitted + sum(withheld.values()), "permitted": permitted,
+            "path": lake.path(product.table.name), "rests_on_consent": product.legal_basis.rests_on_consent,
+            "considered": permitted + sum(withheld.values()), "permitted": permitted,
             "withheld": sum(withheld.values()), "withheld_by": withheld, "built": released + suppressed,
             "suppressed": suppressed, "released": released}
 

@@ -137,3 +137,10 @@ def test_what_is_found(name: str, said: list[str]) -> None:
 def test_what_a_contract_says_is_escaped() -> None:
     text = page(report([(203, 121), (198, 161), (1, 0), (6, 7)], [(211, 63), (131, 219), (66, 7)], name="<script>alert(1)</script>"))
     assert "<script" not in text and "&lt;script&gt;" in text
+
+
+def test_what_a_level_is_called_is_escaped_in_the_plots_too() -> None:
+    strange = Attribute("sex", "core.identity", "sex_code", ("<b>$x^2$</b>", "unknown"))
+    rows = balance.report({"sex": {strange.levels[0]: (40, 50), "unknown": (60, 30)}}, (strange,), 7, 5)
+    text = page({**USUAL, "rows": rows})
+    assert "<b>$" not in text and text.count("&lt;b&gt;$x^2$&lt;/b&gt;") >= 5
