@@ -54,6 +54,13 @@ def percent(share: float | None) -> str:
     return "hidden" if share is None else f"{100 * share:.0f} %"
 
 
+def blur(report: dict[str, Any]) -> str:
+    """By how many points of percent the rounding of one count may move a share of each group."""
+    row, half = everyone(report), 100 * report["rounding"] / 2
+    said = [f"{half / row[key]:.1f} points {name}" for key, name in (("people_in", "in"), ("people_out", "left out")) if row[key]]
+    return " and ".join(said) or "nothing, since none is shown"
+
+
 def people(count: int | None) -> str:
     """A count, or that it is hidden."""
     return "hidden" if count is None else f"{count:,}"

@@ -79,13 +79,16 @@ def distance(people_in: Protected, people_out: Protected, totals: Sequence[int |
     After Yang and Dalton, A unified approach to measuring the effect size between two groups using SAS, SAS Global
     Forum 2012, paper 335: T and C are the shares in the groups, S the mean of their covariance matrices (p (1 - p) on
     the diagonal, -p q off it). With all levels in it S is singular and its pseudo-inverse gives what leaving out any
-    one level gives. Levels hidden in a group count as one, with what the total leaves. None where no level is shown in both.
+    one level gives. Levels shown in one group only count as one, with what the totals leave; levels hidden in both are
+    left out, since few people have them and what the totals leave is then made by rounding. None where no level is shown
+    in both.
     """
-    shown = [n for n, pair in enumerate(zip(people_in, people_out, strict=True)) if None not in pair]
+    pairs = list(zip(people_in, people_out, strict=True))
+    shown = [pair for pair in pairs if None not in pair]
     if not shown:
         return None
-    first, second = (_shares([side[n] or 0 for n in shown], total or 0)
-                     for side, total in ((people_in, totals[0]), (people_out, totals[1])))
+    has_rest = any((p is None) != (q is None) for p, q in pairs)
+    first, second = (_shares([pair[side] or 0 for pair in shown], (totals[side] or 0) if has_rest else 0) for side in (0, 1))
     size = range(len(first))
     covariance = [[sum((p[k] if k == j else 0) - p[k] * p[j] for p in (first, second)) / 2 for j in size] for k in size]
     inverse, apart = pinvh(covariance), [p - q for p, q in zip(first, second, strict=True)]
@@ -93,7 +96,7 @@ def distance(people_in: Protected, people_out: Protected, totals: Sequence[int |
 
 
 def _shares(counts: Sequence[int], total: int) -> list[float]:
-    """Shares of the counts and of what the total leaves; roundings may make the counts more than the total."""
+    """Shares of the counts and of what the total leaves, nothing where it is less than the counts."""
     full = [*counts, max(0, total - sum(counts))]
     return [n / sum(full) for n in full]
 

@@ -74,11 +74,11 @@ def naive_distance(first: list[int], second: list[int]) -> float:
 
 
 @settings(max_examples=200, deadline=None)
-@given(pairs=st.lists(st.tuples(st.integers(10, 500), st.integers(10, 500)), min_size=2, max_size=5), hidden=st.integers(0, 2))
-def test_the_distance_equals_the_naive_one(pairs: list[tuple[int, int]], hidden: int) -> None:
-    """Hidden levels are one that takes what the total leaves."""
-    shown = len(pairs) - 1 if hidden else len(pairs)
+@given(pairs=st.lists(st.tuples(st.integers(10, 500), st.integers(10, 500)), min_size=2, max_size=5), hidden=st.integers(0, 2),
+       apart=st.booleans())
+def test_the_distance_equals_the_naive_one(pairs: list[tuple[int, int]], hidden: int, apart: bool) -> None:
+    """The last level is hidden in the first group where they are ``apart``; besides, some levels are hidden in both."""
     sides = [[pair[n] for pair in pairs] for n in (0, 1)]
-    published = [[*side[:shown], *[None] * hidden] for side in sides]
+    published = [[*sides[0][:-1], None if apart else sides[0][-1], *[None] * hidden], [*sides[1], *[None] * hidden]]
     got = balance.distance(published[0], published[1], [sum(side) for side in sides])
     assert got == pytest.approx(naive_distance(sides[0], sides[1]), rel=1e-6, abs=1e-7)

@@ -121,9 +121,11 @@ def test_the_distance_of_two_distributions() -> None:
     assert balance.distance([50, 50], [50, 50], [100, 100]) == pytest.approx(0, abs=1e-9)
 
 
-def test_hidden_levels_count_as_one_in_the_distance() -> None:
+def test_levels_hidden_in_one_group_count_as_one_and_those_hidden_in_both_not() -> None:
     whole = balance.distance([60, 40], [40, 60], [100, 100])
     assert balance.distance([60, None, None], [40, None, 20], [100, 100]) == pytest.approx(whole)
+    assert balance.distance([60, 35, None], [40, 55, None], [100, 100]) == pytest.approx(balance.distance([60, 35], [40, 55], [95, 95]))
+    assert balance.distance([40, 40, None], [50, 50, None], [80, 105]) == pytest.approx(0, abs=1e-9), "rounding is no difference"
     assert balance.distance([None, None], [40, 60], [None, 100]) is None
     assert balance.distance([60, None], [None, 60], [100, 100]) is None
     assert balance.distance([40], [30], [40, 30]) == pytest.approx(0)
