@@ -17,7 +17,8 @@ SUPERSEDED, RECALL, WITHDRAWAL = "ledger.superseded", "ledger.recall", "ledger.w
 
 def write(lake: Lake, table: str, rows: Sequence[dict[str, Any]]) -> bool:
     """Write entries in one commit, the same ones again without harm; whether there were any."""
-    lake.merge_arrow(table, pa.Table.from_pylist(list(rows), schema=arrow_schema(lake.contract(table))))
+    if rows:
+        lake.merge_arrow(table, pa.Table.from_pylist(list(rows), schema=arrow_schema(lake.contract(table))))
     return bool(rows)
 
 

@@ -99,7 +99,7 @@ def _without_names(shell: Shell, rows: dict[str, pa.Table], mine: Answer) -> tup
     """What a decision rests on for the engine, with numbers in the place of every id and nothing in that of names; and the
     number and the key's number of one link."""
     links = rows[consent.LINK].to_pylist()
-    persons = {key: f"person-{n}" for n, key in enumerate(dict.fromkeys([mine["person_key"], *(r["person_key"] for r in links)]))}
+    persons = {key: f"key-{n}" for n, key in enumerate(dict.fromkeys([mine["person_key"], *(r["person_key"] for r in links)]))}
     numbers = {(r["source"], r["source_person_id"]): str(n) for n, r in enumerate(links)}
 
     def frame(name: str) -> DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def build(settings: Settings, product_id: str) -> Report:
         use = use_of(shell, product, now)
         if not is_current(product, held, versions, now) or held["use"] != use:
             with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:
-                frames, entries, until, loss = _permitted(shell, product, versions, now)
+                frames, entries, until, loss = _permitted(shell, product, versions, now, work)
                 rows, made = _protected(shell, product, _build(product, frames, work))
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
@@ -72,12 +73,13 @@ def candidate_id(product: str, version: int) -> str:
     return f"product.{product}@{version}"
 
 
-def _permitted(shell: Shell, product: Product, versions: dict[str, int],
-               now: datetime) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int]]:
+def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
+               work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int]]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
     decisions hold if nobody says anything new, and what is noted of the consent-loss report."""
     use = permit.Use.of(product, now)
     decided = consent.decide(shell, versions, use, with_until=True)
+    decided = replace(decided, decisions=work.keep("decisions", decided.decisions))
     frames: dict[str, DataFrame] = {}
     entries: list[tuple[str, Entry]] = []
     for name in product.inputs:

@@ -15,17 +15,22 @@ from moto.server import ThreadedMotoServer
 
 from contracts.load import catalog
 from jobs.ledger import lineage
+from jobs.run.asking import Question
 from jobs.run.conform import conform
+from jobs.run.explain import explain
 from jobs.run.extract import deliver, prepare, record
 from jobs.run.land import land
+from jobs.run.past import Asked
 from jobs.run.people import resolve
 from jobs.run.product import build
+from jobs.run.recall import recall
 from jobs.run.release import release
+from jobs.run.replay import replay
 from jobs.run.screen import screen
 from jobs.settings import Settings
 from tests import small_lake
 from tests.external.bulk_server import exporting
-from tests.integration.airflow_stand_in import Run, serving
+from tests.integration.airflow_stand_in import Run, Users, serving
 
 SOURCE, RECIPIENT, GROUP = "device_cloud", "glycemia_institute", "engagement"
 RUN = ("extract_glycemia_institute", "manual__1")
@@ -49,7 +54,8 @@ def flow(home: Path, engine: str) -> Flow:
     small_lake.fill(settings)
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        runs = [*_sources(settings, patch), *_products(settings), *_partner(settings, patch, stack)]
+        runs = [*_sources(settings, patch), *_products(settings), *_partner(settings, patch, stack),
+                *_officer(settings, patch, stack)]
         patch.setenv("CONCORD_CONNECTION_CONCORD_DEVICE_CLOUD", "{}")
         with pytest.raises(Exception, match="CONCORD_CONNECTION"):
             land(settings, SOURCE)
@@ -89,6 +95,16 @@ def _partner(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"extract.record.{facts['extract_id']}"
     deliver(settings, facts["extract_id"])
     yield f"extract.deliver.{facts['extract_id']}"
+
+
+def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) -> Iterator[str]:
+    _connect(patch, "AIRFLOW", stack.enter_context(serving(Users())))
+    asked = Question(b'{"person": {"source": "crm", "source_person_id": "person-1"}, "token": "officers-token"}')
+    for name, stage in (("explain", explain), ("replay", replay)):
+        stage(settings, Asked(GROUP, 1), asked, lambda _: None)
+        yield f"{name}.{GROUP}@1"
+    recall(settings, RECIPIENT)
+    yield f"recall.{RECIPIENT}"
 
 
 def _connect(patch: pytest.MonkeyPatch, name: str, base_url: str, ca: str | None = None) -> None:

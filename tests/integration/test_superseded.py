@@ -15,6 +15,7 @@ from contracts.vocabulary import LegalBasis
 from jobs.lake import Lake
 from jobs.ledger import batches, releases, withdrawals
 from jobs.read import SupersededRelease, released
+from jobs.run import superseded
 from jobs.run.product import build
 from jobs.run.release import release
 from jobs.run.summary import summary
@@ -173,8 +174,9 @@ def test_an_aggregate_on_consent_holds_whom_its_rows_were_made_of(home, monkeypa
     product = known.products[PRODUCT].model_copy(update={"pseudonym_domain": None})
     assert product.is_aggregate and product.legal_basis is LegalBasis.EXPLICIT_CONSENT
     monkeypatch.setattr("jobs.run.superseded.pseudonyms.named", lambda *_: pytest.fail("an aggregate has no pseudonyms"))
-    monkeypatch.setattr("contracts.load.Catalog.release_groups", lambda self: {
-        GROUP: tuple(product if p.id == PRODUCT else p for _, p in sorted(known.products.items()))})
+    mark = superseded.mark
+    monkeypatch.setattr(superseded, "mark", lambda shell, products, now: mark(
+        shell, [product if p.id == PRODUCT else p for p in products], now))
     say(home, "person-0")
     flow(home)
     assert marks(home) == [(1, PRODUCT, "withdrawal", 1)]
