@@ -19,7 +19,7 @@ from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import conform as stage
 from jobs.stages import statements
-from jobs.workspace import workspace
+from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -61,15 +61,16 @@ def origins(source: Source, table: str) -> dict[str, list[str]]:
 def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: bool) -> list[accounts.Entry]:
     lake, tables = shell.lake, shell.catalog.tables
     raw = lake.read(source.raw).where(f"batch_id = '{batch['batch_id']}'")
-    streams = [s for s in source.streams if any(f.stream == s.name for f in source.feeds)]
+    streams = _present(source, raw)
     entries: list[accounts.Entry] = []
     log.info("conforming", batch=batch["batch_id"], records=batch["rows"])
-    with _staged(shell, source, batch, raw, streams, checks) as decided:
+    with _staged(shell, source, batch, raw, streams, checks) as (decided, work):
         for frame in decided.values():
             entries.extend(accounts.Entry(r["stream"], r["outcome"], r["reason_code"], r["rows"])
                            for r in stage.account(frame).collect())
         accounts.hold(batch["batch_id"], batch["rows"], entries)
-        made = {table: _table_rows(shell, source, batch, table, decided) for table in source.tables}
+        made = {table: _table_rows(shell, source, batch, table, decided, work) for table in source.tables
+                if any(f.table == table and f.stream in decided for f in source.feeds)}
         for table, (rows, _) in made.items():
             if not rows.isEmpty():
                 gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + stage.CLOCK_SKEW, _needed(source, table))
@@ -86,6 +87,12 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
     return entries
 
 
+def _present(source: Source, raw: DataFrame) -> list[Stream]:
+    """The streams that a batch has records of; all when it has none, so that an empty batch is accounted for too."""
+    found = {row["stream"] for row in raw.select("stream").distinct().collect()}
+    return [s for s in source.streams if s.name in found] or list(source.streams)
+
+
 def _needed(source: Source, table: str) -> frozenset[str]:
     """Columns that every feed of a source into a table requires, whether the table does or not."""
     feeds = [f for f in source.feeds if f.table == table]
@@ -94,8 +101,8 @@ def _needed(source: Source, table: str) -> frozenset[str]:
 
 @contextmanager
 def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame, streams: list[Stream],
-            checks: bool) -> Iterator[dict[str, DataFrame]]:
-    """The decided records of each stream, parsed and written aside once so that what is checked is what is written."""
+            checks: bool) -> Iterator[tuple[dict[str, DataFrame], Workspace]]:
+    """The decided records of each stream, parsed and written aside once so that what is checked is what is written; and where."""
     with workspace(shell.settings.lake_root, batch["batch_id"], shell.lake.spark) as work:
         decided = {}
         for stream in streams:
@@ -104,7 +111,7 @@ def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame,
             known = _known(shell, source, batch, stream)
             contests = work.keep(f"{stream.name}_contests", stage.contested(parsed, known))
             decided[stream.name] = stage.outcomes(parsed, contests)
-        yield decided
+        yield decided, work
 
 
 def _known(shell: Shell, source: Source, batch: dict[str, Any], stream: Stream) -> DataFrame:
@@ -131,10 +138,10 @@ def _remember(shell: Shell, source: Source, entries: list[accounts.Entry], decid
         shell.lake.merge(name, rows.where("NOT is_present").unionByName(back), gone="is_present")
 
 
-def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str,
-                decided: dict[str, DataFrame]) -> tuple[DataFrame, DataFrame]:
+def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str, decided: dict[str, DataFrame],
+                work: Workspace) -> tuple[DataFrame, DataFrame]:
     """The rows a batch puts into a core table, and the keys it takes out: deleted records, and edits that left it."""
-    feeds: list[Feed] = [f for f in source.feeds if f.table == table]
+    feeds: list[Feed] = [f for f in source.feeds if f.table == table and f.stream in decided]
     contract = shell.catalog.tables[table]
     rows = reduce(lambda a, b: a.unionByName(b),
                   [stage.core_rows(decided[f.stream], source, f, contract) for f in feeds])
@@ -143,7 +150,7 @@ def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str,
         for name in dict.fromkeys(f.stream for f in feeds)])
     held = _held(shell, source, batch, table)
     if table == consent.CONSENT:
-        rows = statements.closed(statements.doubted(rows, mine, held), mine, held)
+        rows = work.keep("statements", statements.closed(statements.doubted(rows, mine, held), mine, held))
         return rows, rows.select("record_id").limit(0)
     settled = mine.where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
     left = held.select("record_id").join(settled, "record_id", "left_semi")
