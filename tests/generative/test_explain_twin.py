@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -96,7 +95,7 @@ def differences(frame: Frames, seed: int) -> Iterator[str]:
     """Every person and release that the engine explains otherwise than the twin."""
     chance = random.Random(seed)  # noqa: S311 - cases, no secrets
     releases = [release(chance, number) for number in range(RELEASES)]
-    rows = reduce(DataFrame.unionByName, [by_the_engine(frame, *each) for each in releases]).collect()
+    rows = [row for each in releases for row in by_the_engine(frame, *each).collect()]
     found: dict[str, tuple[str, dict[str, str], set[str]]] = {}
     for row in rows:
         reason, fates, decided = found.setdefault(row.person_key, (row.reason_code, {}, set()))

@@ -21,7 +21,7 @@ from jobs.run.release import release
 from jobs.run.screen import screen
 from jobs.run.shell import Report
 from jobs.settings import Settings
-from tests.integration.connecting import access_to
+from tests.integration.connecting import NAMES, access_to
 
 PEOPLE, DAYS, LATER = 100, 5, 1
 # When a run happened to take place, and what it was called: all that may differ between two runs over the same rows.
@@ -73,6 +73,7 @@ def landed(home: Path, monkeypatch: Any) -> tuple[Made, Made]:
             given = access_to(sources, source.id)
             monkeypatch.setenv(f"CONCORD_CONNECTION_{source.connection.id.upper()}", json.dumps(
                 {"base_url": given.base_url, "login": given.login, "password": given.password, "ca_file": given.ca_file}))
+        sources.control("faults", source=NAMES["crm"], kind="malformed", times=3)  # Something to reject.
         for source_id in catalog().sources:
             land(first.settings, source_id)
         shutil.copytree(first.settings.home, second.settings.home)
