@@ -50,11 +50,11 @@ def denials(persons: DataFrame, people: DataFrame, consent: DataFrame, use: Use)
         "recorded_at", "given_by_code", "record_id", "batch_id", permit.says(use).alias("says"))
     heard = said.join(theirs, on=["source", "source_person_id"], how="inner").withColumn(
         "says", permit.given(people, use)).where(permit.is_heard(people)).withColumn("_weight", permit.weight())
-    latest = heard.groupBy(*permit.SCOPE).agg(F.max("_weight").alias("_latest"))
-    same = reduce(and_, [heard[c].eqNullSafe(latest[c]) for c in permit.SCOPE])
-    standing = (heard["says"] == permit.NO) & (heard["_weight"] == latest["_latest"])
+    latest = heard.groupBy(*[F.col(c).alias(f"_{c}") for c in permit.SCOPE]).agg(F.max("_weight").alias("_latest"))
+    same = reduce(and_, [F.col(c).eqNullSafe(F.col(f"_{c}")) for c in permit.SCOPE])
+    standing = (F.col("says") == permit.NO) & (F.col("_weight") == F.col("_latest"))
     return heard.join(latest, same, "inner").where(standing).select(
-        heard["person_key"], heard["source"], "record_id", "batch_id", F.col("recorded_at").alias("said_at"))
+        "person_key", "source", "record_id", "batch_id", F.col("recorded_at").alias("said_at"))
 
 
 def first_news(denials: Iterable[Mapping[str, Any]], conformed: Mapping[str, datetime | None],
