@@ -73,10 +73,12 @@ def _reach(address: str) -> None:
     except (PySparkException, ValueError):
         raise ConfigurationError("CONCORD_ENGINE is no address that Spark Connect knows; write sc://host:port") from None
     try:
-        grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
-    except grpc.FutureTimeoutError:
-        raise EngineUnavailable(f"the engine at {address.split('/;')[0]} does not answer; start it with `concord engine`, or "
-                                "unset CONCORD_ENGINE") from None
+        # No server has this method; that it says so is an answer, and comes sooner than gRPC's own future of readiness.
+        channel.unary_unary("/concord/Reach")(b"", timeout=PATIENCE_SECONDS, wait_for_ready=True)
+    except grpc.RpcError as error:
+        if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
+            raise EngineUnavailable(f"the engine at {address.split('/;')[0]} does not answer; start it with `concord engine`, or "
+                                    "unset CONCORD_ENGINE") from None
     finally:
         channel.close()
 
