@@ -138,6 +138,13 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, list[str]]] = 
                                     asked(purposeOfUse="HMARKT"), "NO_CONSENT", []),
     "below a permitted purpose": ([consent(provision("permit", purpose=coded(REASON, "TREAT")))],
                                   asked(purposeOfUse="ETREAT"), "NO_CONSENT", []),
+    "a code of another system is no purpose of use": (
+        [consent(provision("permit", purpose=coded("https://acme.example/codes", "TREAT")))], asked(), "NO_CONSENT", []),
+    "but it may be the one refused": (
+        [consent(provision(None, provision("deny", purpose=coded("https://acme.example/codes", "TREAT"))), "OPTIN")], asked(),
+        "DENY", []),
+    "a purpose of the value set": ([consent(provision("permit", purpose=coded(
+        "http://terminology.hl7.org/ValueSet/v3-PurposeOfUse", "TREAT")))], asked(), "PERMIT", []),
     "one of the purposes asked": ([consent(provision("permit", purpose=coded(REASON, "ETREAT")))],
                                   asked(purposeOfUse=["ETREAT", "HMARKT"]), "PERMIT", []),
     "a purpose as a coding": ([consent(provision("permit", purpose=coded(REASON, "TREAT")))],
