@@ -228,6 +228,15 @@ def test_another_patient_of_the_bundle():
     assert answered([YES], asked(), [*WHO, patient]) == ("NO_CONSENT", [])
 
 
+def test_two_resources_of_one_name_are_refused():
+    """The one refused could be either, so nobody can be told that it is not the one who asks."""
+    other = {"fullUrl": "https://other.example/fhir/Organization/54", "resource": {
+        "resourceType": "Organization", "identifier": [STRANGER]}}
+    with pytest.raises(ConsentUnreadable, match="two resources"):
+        answered([consent(provision(None, CLINIC_NO), "OPTIN")], asked(), [*WHO, other])
+    assert answered([consent(provision(None, CLINIC_NO), "OPTIN")], asked(), [*WHO, WHO[0]]) == ("DENY", [])
+
+
 def deep(levels: int) -> dict[str, Any]:
     rule = provision("permit")
     for _ in range(levels):
