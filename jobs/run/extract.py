@@ -25,6 +25,7 @@ from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from jobs.stages import permit, protect, pseudonymise
+from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -159,7 +160,8 @@ def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: d
 
 def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
           files: Files, now: datetime) -> bytes:
-    rows = _rows(shell, recipient, extract_id, pin, snapshot, now).toArrow()
+    with workspace(shell.settings.lake_root, f"extract.{recipient.id}", shell.lake.spark) as work:
+        rows = _rows(shell, recipient, extract_id, pin, snapshot, now, work).toArrow()
     rows = rows.sort_by([(name, "ascending") for name in recipient.table.key])
     sink = io.BytesIO()
     pq.write_table(rows, sink)
@@ -173,14 +175,14 @@ def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
 
 
 def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
-          now: datetime) -> DataFrame:
-    """The rows a recipient may have, under its own pseudonyms, accounted and gated."""
+          now: datetime, work: Workspace) -> DataFrame:
+    """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once."""
     lake, product = shell.lake, shell.catalog.products[recipient.product]
     released = lake.read(product.table.name, pin["table_version"])
     vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")
     column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
     rows = released.join(vault.select("person_key", vault["pseudonym"].alias(column)), column, "inner").drop(column)
-    judged = rows.join(entitled.decisions(shell, recipient, snapshot, now), "person_key", "inner")
+    judged = work.keep("judged", rows.join(entitled.decisions(shell, recipient, snapshot, now), "person_key", "inner"))
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
                for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
     accounts.hold(extract_id, pin["rows"], entries)
