@@ -15,7 +15,7 @@ answer for every purpose of the use is yes:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import and_, or_
 
@@ -23,11 +23,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.vocabulary import ConsentDecision, LegalBasis, PermitReason
+from jobs.stages.clocks import CLOCK_SKEW
 
 # What statements say; of several answers, the greatest counts.
 UNKNOWN, LAPSED, YES, NO = range(4)
 WORDS = 4
-CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
 
 
 @dataclass(frozen=True)
