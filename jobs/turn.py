@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from jobs.errors import LostRace
 
@@ -23,7 +24,8 @@ def turn(folder: Path, name: str, patience: float | None = None) -> Iterator[Non
     patience = PATIENCE_SECONDS if patience is None else patience
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     deadline = time.monotonic() + patience
-    with open(folder / f"{name}.lock", "w", encoding="utf-8") as file:
+    # A name that somebody typed may hold anything: as a file it stays in its folder.
+    with open(folder / f"{quote(name, safe='')}.lock", "w", encoding="utf-8") as file:
         while not _taken(file.fileno()):
             if time.monotonic() > deadline:
                 raise LostRace(f"another run is at work on {name}; run it again later")

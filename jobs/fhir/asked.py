@@ -8,7 +8,7 @@ from datetime import datetime
 from jobs.fhir import dates
 from jobs.fhir.answer import Answer
 from jobs.fhir.bundle import Bundle
-from jobs.fhir.codes import RECEIVING_ROLES, USING_ACTIONS, Because, Coding, Decision, narrower
+from jobs.fhir.codes import PURPOSE_SYSTEMS, RECEIVING_ROLES, USING_ACTIONS, Because, Coding, Decision, narrower
 from jobs.fhir.consent import Provision
 from jobs.fhir.request import Request
 
@@ -30,8 +30,7 @@ class Asked:
         """Why a provision is not about the request; None when it is. What cannot be told counts for a no, never for a yes."""
         if not dates.contains(provision.period, self.at):
             return Because.NOT_IN_PERIOD
-        purposes = {c.code for c in provision.purposes}
-        if purposes and not self._fits_purpose(purposes, refusing):
+        if provision.purposes and not self._fits_purpose(provision, refusing):
             return Because.OTHER_PURPOSE
         if provision.actors and not self._names_actor(provision, refusing):
             return Because.OTHER_ACTOR
@@ -56,11 +55,11 @@ class Asked:
             return Answer(Decision.DENY)
         return Answer(Decision.PERMIT, codes=list(provision.what), data=list(provision.data))
 
-    def _fits_purpose(self, purposes: set[str], refusing: bool) -> bool:
+    def _fits_purpose(self, provision: Provision, refusing: bool) -> bool:
         asked = set(self.request.purpose_of_use)
         if not refusing:
-            return bool(purposes & asked)
-        return not asked or bool(asked & {below for p in purposes for below in narrower(p)})
+            return bool(asked & {c.code for c in provision.purposes if c.system in PURPOSE_SYSTEMS})
+        return not asked or bool(asked & {below for c in provision.purposes for below in narrower(c.code)})
 
     def _names_actor(self, provision: Provision, refusing: bool) -> bool:
         asked = {i.pair for i in self.request.actor}

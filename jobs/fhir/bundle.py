@@ -41,8 +41,10 @@ class Bundle:
         names = [str(entry["fullUrl"])] if entry.get("fullUrl") else []
         if resource.get("id"):
             names.append(f"{resource.get('resourceType')}/{resource['id']}")
-        for name in names:
-            self._identifiers[_name(name)] = held
+        for name in {_name(n) for n in names}:
+            if self._identifiers.setdefault(name, held) != held:
+                raise ConsentUnreadable("the bundle holds two resources of one type and id with different identifiers, so that "
+                                        "nobody can tell which one a consent means; leave one of them in it")
 
 
 def _name(reference: str) -> str:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
+# Where purposes of use are named: the code system, its value set, its object identifier, or nothing.
+PURPOSE_SYSTEMS = ("", "http://terminology.hl7.org/CodeSystem/v3-ActReason", "http://hl7.org/fhir/v3/ActReason",
+                   "http://terminology.hl7.org/ValueSet/v3-PurposeOfUse", "urn:oid:2.16.840.1.113883.5.8")
 OPT_IN, OPT_OUT = ("OPTIN", "OPTINR"), ("OPTOUT", "OPTOUTE")  # v3-ActCode, with restrictions and with exceptions too
 # Actors who receive or use data; other roles, such as a custodian, say where the data lies or who wrote it.
 RECEIVING_ROLES = ("PRCP", "IRCP", "IRCPT", "RCPT", "RCV")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from jobs.errors import ConsentUnreadable
@@ -13,7 +13,6 @@ from jobs.fhir.codes import ACT_CODE, OPT_IN, OPT_OUT, Coding
 
 DEEPEST = 16  # Provisions may nest; what is nested deeper than this is refused, not followed.
 TYPES = ("permit", "deny")
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)

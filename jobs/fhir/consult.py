@@ -18,7 +18,7 @@ from jobs.fhir.answer import Answer, Reason
 from jobs.fhir.asked import Asked
 from jobs.fhir.bundle import Bundle
 from jobs.fhir.codes import CONSENT_SCOPE, Because, Coding, Decision
-from jobs.fhir.consent import EARLIEST, Consent, Provision
+from jobs.fhir.consent import Consent, Provision
 from jobs.fhir.request import Request
 
 
@@ -71,9 +71,9 @@ def _superseded(consent: Consent, answer: Answer, spoken: Iterable[tuple[Consent
     """Whether a later consent about the same counts instead; an undated no is never too old, an undated yes always is."""
     if answer.decision is Decision.DENY and consent.said_at is None:
         return False
-    mine = consent.said_at or EARLIEST
+    mine = consent.said_at or dates.EARLIEST
     for other, theirs in spoken:
-        when = other.said_at or EARLIEST
+        when = other.said_at or dates.EARLIEST
         stricter = theirs.decision is not Decision.PERMIT and answer.decision is Decision.PERMIT
         if other is not consent and other.scope == consent.scope and (when > mine or (when == mine and stricter)):
             said.append(Reason(consent.name, Because.SUPERSEDED))

@@ -9,6 +9,8 @@ from typing import Any
 PARTIAL = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
 INSTANT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.]\d+)?)?(Z|[+-]\d{2}:\d{2})$")
 
+EARLIEST, LATEST = (at.replace(tzinfo=UTC) for at in (datetime.min, datetime.max))
+
 
 def first(text: str) -> datetime:
     """The first instant a FHIR date or dateTime means, in UTC. Raises ValueError when it is neither."""
@@ -33,13 +35,22 @@ def _bounds(text: str) -> tuple[datetime, datetime]:
         raise ValueError("no date")
     if found := PARTIAL.match(text):
         year, month, day = (int(part) if part else None for part in found.groups())
-        begin = datetime(year or 1, month or 1, day or 1, tzinfo=UTC)
+        begin = datetime(year or 0, month or 1, day or 1, tzinfo=UTC)
         if day:
-            return begin, begin + timedelta(days=1)
-        if month:
-            return begin, datetime(begin.year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-        return begin, datetime(begin.year + 1, 1, 1, tzinfo=UTC)
+            return begin, _after(begin, timedelta(days=1))
+        if year == LATEST.year and month in (None, 12):
+            return begin, LATEST
+        next_month = datetime(begin.year + begin.month // 12, begin.month % 12 + 1, 1, tzinfo=UTC)
+        return begin, next_month if month else datetime(begin.year + 1, 1, 1, tzinfo=UTC)
     if not INSTANT.match(text):
         raise ValueError("no FHIR date or dateTime")
-    moment = datetime.fromisoformat(text).astimezone(UTC)
-    return moment, moment + timedelta(microseconds=1)
+    moment = datetime.fromisoformat(text)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # Within a day of the first or the last moment there is.
+        moment = LATEST if moment.year == LATEST.year else EARLIEST
+    return moment, _after(moment, timedelta(microseconds=1))
+
+
+def _after(moment: datetime, step: timedelta) -> datetime:
+    return LATEST if LATEST - moment < step else moment + step

@@ -19,6 +19,7 @@ from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import conform as stage
 from jobs.stages import statements
+from jobs.stages.clocks import CLOCK_SKEW
 from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
                 if any(f.table == table and f.stream in decided for f in source.feeds)}
         for table, (rows, _) in made.items():
             if not rows.isEmpty():
-                gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + stage.CLOCK_SKEW, _needed(source, table))
+                gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + CLOCK_SKEW, _needed(source, table))
         for table, (rows, gone) in made.items():
             _write(shell, source, table, rows, gone)
         if any(e.outcome == Outcome.REJECTED for e in entries):

@@ -176,7 +176,7 @@ def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
 
 def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
           now: datetime, work: Workspace) -> DataFrame:
-    """The rows a recipient may have, under its own pseudonyms, accounted and gated."""
+    """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once."""
     lake, product = shell.lake, shell.catalog.products[recipient.product]
     released = lake.read(product.table.name, pin["table_version"])
     vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame
@@ -13,11 +12,11 @@ from contracts.model import Feed, Source, Stream, Table
 from contracts.vocabulary import Outcome, RejectReason
 from jobs.schema import ddl
 from jobs.stages import parsed as parser
+from jobs.stages.clocks import CLOCK_SKEW
 from jobs.stages.mapping import Cell, Json, compile_call
 
 ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "version_at", "is_gone")
 CHECK_REASONS = {"exists": RejectReason.MISSING, "one_of": RejectReason.UNKNOWN_CODE}
-CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
 
 
 def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Table], checks: bool = True) -> DataFrame:

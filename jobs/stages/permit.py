@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from operator import and_, or_
 
@@ -29,6 +29,7 @@ from pyspark.sql import functions as F
 
 from contracts.model import Product, Recipient
 from contracts.vocabulary import ConsentDecision, GivenBy, LegalBasis, PermitReason, StatementFate
+from jobs.stages.clocks import CLOCK_SKEW
 
 # What statements say; of several answers, the greatest counts.
 UNKNOWN, LAPSED, YES, NO = range(4)
@@ -36,7 +37,6 @@ WORDS = 4
 SCOPE = ("person_key", "source", "purpose_code", "recipient_id", "data_category_code")  # Within one, the latest wins.
 WINDOW = ("data_from_at", "data_to_at")
 DAY_MICROS = 86_400_000_000
-CLOCK_SKEW = timedelta(minutes=10)  # By so much a source's clock may be ahead of ours.
 
 
 @dataclass(frozen=True)

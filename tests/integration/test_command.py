@@ -54,6 +54,12 @@ def test_a_name_that_no_contract_declares(home, monkeypatch, capsys, command):
     assert not list(home.iterdir())
 
 
+def test_an_extract_that_there_is_not(home, monkeypatch, capsys):
+    assert run(monkeypatch, "extract", "record", "no/such", "--dag-run", "a", "b") == ExitCode.APPROVAL
+    said = capsys.readouterr().err
+    assert said.startswith("concord: ") and "no/such" in said and said.count("\n") == 1
+
+
 @pytest.mark.parametrize("error", [
     OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EDQUOT, "Disk quota exceeded"),
     RuntimeError("Generic LocalFileSystem error: Unable to copy data to file: No space left on device (os error 28)")],

@@ -67,3 +67,9 @@ def test_a_run_waits_for_its_turn(tmp_path: Path) -> None:
     with turn(tmp_path, "resolve.people"):
         assert time.monotonic() - started < 20
     assert process.wait() == 0
+
+
+def test_the_lock_of_any_name_stays_in_its_folder(tmp_path: Path) -> None:
+    with turn(tmp_path / "turns", "extract.deliver.../../a b"), turn(tmp_path / "turns", "extract.deliver.../../a_b"):
+        assert len(list((tmp_path / "turns").iterdir())) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["turns"]

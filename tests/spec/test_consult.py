@@ -92,6 +92,11 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, list[str]]] = 
     "expired": ([consent(OVER, "OPTIN")], asked(), "NO_CONSENT", []),
     "the last day counts": ([consent({"period": {"end": "2026-11-01"}}, "OPTIN")], asked(), "PERMIT", []),
     "the last year counts": ([consent({"period": {"end": "2026"}}, "OPTIN")], asked(), "PERMIT", []),
+    "until the end of time": ([consent({"period": {"end": "9999-12-31"}}, "OPTIN")], asked(), "PERMIT", []),
+    "until the end of the last year": ([consent({"period": {"start": "0001-01-01T00:00:00+05:00", "end": "9999"}}, "OPTIN")],
+                                       asked(), "PERMIT", []),
+    "until the last moment elsewhere": ([consent({"period": {"end": "9999-12-31T23:59:59-05:00"}}, "OPTIN")], asked(),
+                                        "PERMIT", []),
     "the last second is over": ([consent({"period": {"end": "2026-10-31T23:59:59Z"}}, "OPTIN")], asked(), "NO_CONSENT", []),
     "not yet valid": ([consent(TO_COME, "OPTIN")], asked(), "NO_CONSENT", []),
     "another scope": ([consent(policy="OPTIN", scope={"coding": coded(SCOPE, "research")})], asked(), "NO_CONSENT", []),
@@ -133,6 +138,13 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, list[str]]] = 
                                     asked(purposeOfUse="HMARKT"), "NO_CONSENT", []),
     "below a permitted purpose": ([consent(provision("permit", purpose=coded(REASON, "TREAT")))],
                                   asked(purposeOfUse="ETREAT"), "NO_CONSENT", []),
+    "a code of another system is no purpose of use": (
+        [consent(provision("permit", purpose=coded("https://acme.example/codes", "TREAT")))], asked(), "NO_CONSENT", []),
+    "but it may be the one refused": (
+        [consent(provision(None, provision("deny", purpose=coded("https://acme.example/codes", "TREAT"))), "OPTIN")], asked(),
+        "DENY", []),
+    "a purpose of the value set": ([consent(provision("permit", purpose=coded(
+        "http://terminology.hl7.org/ValueSet/v3-PurposeOfUse", "TREAT")))], asked(), "PERMIT", []),
     "one of the purposes asked": ([consent(provision("permit", purpose=coded(REASON, "ETREAT")))],
                                   asked(purposeOfUse=["ETREAT", "HMARKT"]), "PERMIT", []),
     "a purpose as a coding": ([consent(provision("permit", purpose=coded(REASON, "TREAT")))],
@@ -214,6 +226,15 @@ def test_two_patients_and_none_known_is_refused():
 def test_another_patient_of_the_bundle():
     patient = {"resource": {"resourceType": "Patient", "id": "52", "identifier": [{"system": "s", "value": "other"}]}}
     assert answered([YES], asked(), [*WHO, patient]) == ("NO_CONSENT", [])
+
+
+def test_two_resources_of_one_name_are_refused():
+    """The one refused could be either, so nobody can be told that it is not the one who asks."""
+    other = {"fullUrl": "https://other.example/fhir/Organization/54", "resource": {
+        "resourceType": "Organization", "identifier": [STRANGER]}}
+    with pytest.raises(ConsentUnreadable, match="two resources"):
+        answered([consent(provision(None, CLINIC_NO), "OPTIN")], asked(), [*WHO, other])
+    assert answered([consent(provision(None, CLINIC_NO), "OPTIN")], asked(), [*WHO, WHO[0]]) == ("DENY", [])
 
 
 def deep(levels: int) -> dict[str, Any]:
