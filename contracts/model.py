@@ -174,7 +174,10 @@ class Source(Contract):
 
 
 class Product(Contract):
-    """A data product: on what ground, from what, for which purposes, and how people are protected."""
+    """A data product: on what ground, from what, for which purposes, and how people are protected.
+
+    ``condition_review`` says who found, when and on what law, that its consent-loss report may compare conditions.
+    """
 
     table: Table
     inputs: tuple[str, ...]
@@ -183,6 +186,7 @@ class Product(Contract):
     data_categories: tuple[DataCategory, ...]
     legal_basis: LegalBasis
     basis_reason: str | None
+    condition_review: Annotated[str, Field(pattern=r"\S")] | None
     pseudonym_domain: Name | None
     counts_people: Name | None
     minimum_cell: Annotated[int, Field(ge=2)] | None

@@ -24,6 +24,7 @@ def refuse_unlawful_product(product: Product) -> None:
                          "and set pseudonymDomain to null, or rest the product on consent")
     categories = (*product.data_categories, *(c.category for c in product.table.columns))
     refuse_weak_basis(product.legal_basis, categories)
+    _refuse_idle_review(product)
     _refuse_leaking_columns(product.table)
     if product.is_aggregate:
         _refuse_bare_counts(product)
@@ -50,6 +51,13 @@ def refuse_weak_basis(basis: LegalBasis, categories: Iterable[DataCategory]) -> 
     if special and basis is not LegalBasis.EXPLICIT_CONSENT:
         raise ValueError(f"legalBasis {basis} is not enough for {special} data; write {{property: legalBasis, value: "
                          f"{LegalBasis.EXPLICIT_CONSENT}}}, or take out the columns and inputs that hold them")
+
+
+def _refuse_idle_review(product: Product) -> None:
+    """Conditions of people who said no are compared only beside a product that is about health and rests on consent."""
+    if product.condition_review is not None and not any(c.is_special for c in product.data_categories):
+        raise ValueError("conditionReview is only for a product whose dataCategories hold health, which then rests on explicit "
+                         "consent; write {property: conditionReview, value: null}")
 
 
 def _refuse_leaking_columns(table: Table) -> None:

@@ -88,5 +88,5 @@ def _gaps(report: dict[str, Any]) -> list[str]:
         elif shown == [UNKNOWN]:
             said.append(f"{title} is known of too few people to be compared.")
     if TITLES["condition"] not in [title for title, _, _ in attributes(report)]:
-        said.append("Conditions are not compared: no core table says what condition a person has.")
+        said.append("Conditions are not compared: the product's contract names no review of that (GDPR article 9(2)(j)).")
     return said

@@ -32,7 +32,7 @@ def write(shell: Shell, product: Product, versions: dict[str, int], links: DataF
     if not product.legal_basis.rests_on_consent:
         return {}
     name, lake = table_of(product.id), shell.lake
-    compared = attributes(shell.catalog.tables, shell.catalog.sources.values())
+    compared = attributes(product, shell.catalog.tables, shell.catalog.sources.values())
     read = {a.table: versions.get(a.table, lake.version(a.table)) for a in compared}
     described = {table: lake.read(table, version if version >= 0 else None) for table, version in read.items()}
     people = stage.considered([lake.read(n, versions[n]) for n in product.inputs], links, decisions)
@@ -45,10 +45,11 @@ def write(shell: Shell, product: Product, versions: dict[str, int], links: DataF
     columns = [c.name for c in lake.contract(name).columns]
     frame = lake.spark.createDataFrame([tuple(r[c] for c in columns) for r in rows], spark_schema(lake.contract(name)))
     version = lake.replace(name, frame, note={"minimum_cell": minimum, "rounding": rounding, "described_by": read,
-                                              "as_of": now.isoformat()})
+                                              "as_of": now.isoformat(), "condition_review": product.condition_review})
     shell.report.change(name)
     shell.trail.reads(*read)
-    shell.trail.writes(name, {c: [f"{a.table}.{a.column}" for a in compared] for c in ("attribute", "level")})
+    origins = [f"{a.table}.{column}" for a in compared for column in a.columns]
+    shell.trail.writes(name, {"attribute": origins, "level": origins})
     return {NOTED: version}
 
 
@@ -70,5 +71,6 @@ def report(settings: Settings, product: str, release: int | None) -> dict[str, A
     return {"product": product, "name": contracts.products[product].name, "release": pinned.release, "release_group": group,
             "contract_version": pin["contract_version"], "decided_at": pin["decided_at"].isoformat(timespec="seconds"),
             "purposes": [str(p) for p in contracts.products[product].purposes],
-            "minimum_cell": note["minimum_cell"], "rounding": note["rounding"], "table_version": held.version,
+            "minimum_cell": note["minimum_cell"], "rounding": note["rounding"],
+            "condition_review": note.get("condition_review"), "table_version": held.version,
             "rows": sorted(held.arrow().to_pylist(), key=lambda r: r["position"])}

@@ -1,7 +1,8 @@
 """Consent loss: who is in a product and who is left out, counted by attribute and level.
 
 A person has one level an attribute. Where sources say different ones it is the attribute's ``disagreeing`` level
-(``unknown``, or ``several`` where a person may have more than one), and where none says any it is ``unknown``.
+(``unknown``, or ``several`` where a person may have more than one), and where none says any it is ``unknown``. A condition
+that is none of those compared, ``other``, is not counted beside one that is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.consent_loss import AGE_BANDS, KNOWN, OTHER, UNKNOWN, Attribute
+from contracts.consent_loss import AGE_BANDS, CONDITIONS, COUNTED, OTHER, SEVERAL, UNKNOWN, Attribute
 
 WHOM = ["source", "source_person_id"]
 
@@ -53,13 +54,22 @@ def counts(people: DataFrame, attributes: Sequence[Attribute]) -> DataFrame:
 
 def _level(attribute: Attribute, on: date) -> Column:
     """The level that a row says, null where it says none."""
-    value = F.col(attribute.column)
+    if attribute.name == "condition":
+        return _condition()
+    value = F.col(attribute.columns[0])
     if attribute.name == "age_band":
         return _band(value, on)
     known = F.when(value == F.lit(UNKNOWN), F.lit(None)).otherwise(value)
-    if KNOWN in attribute.levels:
-        return F.when(known.isNotNull(), F.lit(KNOWN))
     return F.when(known.isin(*attribute.levels), known).when(known.isNotNull(), F.lit(OTHER))
+
+
+def _condition() -> Column:
+    """The condition that a row of core.condition says; null where it was taken back, is suspected, over, or in words only."""
+    category, concept = F.upper(F.substring(F.trim("icd10_code"), 1, 3)), F.trim("snomed_code")
+    level = reduce(lambda column, of: F.when(category.isin(*of[1][0]) | concept.isin(*of[1][1]), F.lit(of[0])).otherwise(column),
+                   reversed(CONDITIONS.items()), F.when(F.coalesce(category, concept).isNotNull(), F.lit(OTHER)))
+    counts = [F.coalesce(F.col(name).isin(*values), F.lit(True)) for name, values in COUNTED.items()]
+    return F.when(reduce(Column.__and__, counts), level)
 
 
 def _band(birth: Column, on: date) -> Column:
@@ -71,5 +81,7 @@ def _band(birth: Column, on: date) -> Column:
 
 
 def _agreed(attribute: Attribute) -> Column:
-    least, most = F.min(attribute.name), F.max(attribute.name)
-    return F.when(least == most, least).when(least < most, F.lit(attribute.disagreeing))
+    level = F.col(attribute.name)
+    named = F.when(level != OTHER, level) if attribute.disagreeing == SEVERAL else level
+    least, most = F.min(named), F.max(named)
+    return F.when(least == most, least).when(least < most, F.lit(attribute.disagreeing)).otherwise(F.max(level))

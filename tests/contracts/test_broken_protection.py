@@ -73,7 +73,12 @@ PSEUDONYMS: dict[str, Case] = {
     "extract of an aggregate": (PARTNER, "product, value: glucose_daily", "product, value: optin_rates", "optin_rates",
                                 ("product optin_rates is an aggregate", "rows about persons", "glucose_daily")),
 }
+REVIEW = "conditionReview, value: "
 BASES: dict[str, Case] = {
+    "conditions of a product without health": (OPTIN, REVIEW + "null", REVIEW + "2026-09-14 by us", "conditionReview",
+                                               ("conditionReview is only for a product whose dataCategories hold health", "null")),
+    "a review of nothing": (OPTIN, REVIEW + "null", REVIEW + "' '", "conditionReview", ("conditionReview",)),
+    "no word on conditions": (OPTIN, "  - {property: conditionReview, value: null}\n", "", "", ("conditionReview", "null")),
     "health under plain consent": (GLUCOSE, "value: explicit_consent}", "value: consent}", "legalBasis",
                                    ("legalBasis consent is not enough for health", "legalBasis, value: explicit_consent")),
     "health among a product's inputs": (OPTIN, "[core.consent, core.identity]", "[core.consent, core.identity, core.medication_event]",

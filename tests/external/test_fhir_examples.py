@@ -15,7 +15,7 @@ import pytest
 from contracts.load import catalog
 from jobs.run.conform import conform
 from jobs.settings import Settings
-from tests.external.fhir import Reading, Refusal, Resource, examples, read_observation, row
+from tests.external.fhir import Reading, Refusal, Resource, examples, instant, read_observation, row
 from tests.external.published import needs, read_json
 from tests.landing import Raw, account, apart, core, land
 
@@ -100,6 +100,20 @@ def test_observations_are_read_as_they_say(done: Done) -> None:
     refusals = {name: why for name, why in done.refusals.items() if name in expected}
     assert refusals == {name: wanted for name, wanted in expected.items() if isinstance(wanted, Refusal)}
     assert {refusal.reason for refusal in refusals.values()} == {"missing", "wrong_unit"}
+
+
+def test_conditions_are_read_as_they_say(done: Done) -> None:
+    """None is refused for its code, its status or the form of its onset; what it is not, its statuses say."""
+    rows, conditions = done.rows["core.condition"], done.of("Condition")
+    assert len(conditions) == 12 and rows.keys() == conditions.keys()
+    for name, resource in conditions.items():
+        coding, held = resource["code"].get("coding", [{}])[0], rows[name]
+        said = [resource.get(field, {}).get("coding", [{}])[0].get("code") for field in ("clinicalStatus", "verificationStatus")]
+        assert [held["clinical_status_code"], held["verification_status_code"]] == said
+        assert (held["snomed_code"], held["icd10_code"]) == (coding.get("code"), None) and held["condition_name"]
+        assert held["source_person_id"] == resource["subject"]["reference"].rpartition("/")[2]
+        assert (held["onset_at"], held["recorded_at"]) == (instant(resource.get("onsetDateTime")), instant(resource.get("recordedDate")))
+    assert {held["verification_status_code"] for held in rows.values()} == {"confirmed", "differential", None}
 
 
 def test_every_patient_and_device_is_known(done: Done) -> None:

@@ -10,19 +10,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.consent_loss import Attribute
+from contracts.consent_loss import CODES, COUNTED, Attribute
 from jobs.stages import balance
 from jobs.stages import consent_loss as stage
 
 ON = date(2026, 11, 1)
 BANDS = ("under 18", "18-29", "30-44", "45-59", "60-74", "75 and over", "unknown")
-ATTRIBUTES = (Attribute("age_band", "core.identity", "birth_on", BANDS),
-              Attribute("sex", "core.identity", "sex_code", ("male", "female", "other", "unknown")),
-              Attribute("country", "core.identity", "country_code", ("DE", "FR", "other", "unknown")))
+ATTRIBUTES = (Attribute("age_band", "core.identity", ("birth_on",), BANDS),
+              Attribute("sex", "core.identity", ("sex_code",), ("male", "female", "other", "unknown")),
+              Attribute("country", "core.identity", ("country_code",), ("DE", "FR", "other", "unknown")))
+FAMILIES = {"E10": "type 1 diabetes", "E11": "type 2 diabetes", "O24": "diabetes in pregnancy", "E13": "other diabetes"}
+MEANT = {"46635009": "E10", "44054006": "E11", "11687002": "O24", "73211009": "E13"}
+ILL = Attribute("condition", "core.condition", (*CODES, *COUNTED), (*FAMILIES.values(), "other", "several", "unknown"), "several")
 births = st.none() | st.sampled_from([18, 30, 60]).flatmap(
     lambda age: st.integers(-2, 2).map(lambda d: date(2026 - age, 11, 1) + timedelta(days=d))) | st.dates(date(1920, 1, 1), date(2027, 1, 1))
 said = st.tuples(births, st.sampled_from([None, "male", "female", "other", "unknown"]), st.sampled_from([None, "DE", "FR", "CH", "US"]))
 # Of each person: what sources say, in how many inputs the person is, and the decision, None where there is none.
+codes = st.sampled_from([None, "E10.9", "E11", "e11.65", "O24.4", "E13.9", "I10", "J45.0", "X"])
+concepts = st.sampled_from([None, "46635009", "44054006", "11687002", "73211009", "38341003"])
+clinical = st.sampled_from([None, "active", "active", "recurrence", "relapse", "inactive", "remission", "resolved"])
+sure = st.sampled_from([None, "confirmed", "confirmed", "unconfirmed", "provisional", "differential", "refuted", "entered-in-error"])
+ill = st.lists(st.tuples(codes, concepts, clinical, sure), max_size=3)
 people = st.lists(st.tuples(st.lists(said, max_size=3), st.integers(0, 2), st.sampled_from([True, False, None])), min_size=1, max_size=50)
 
 
@@ -36,6 +44,28 @@ def levels(sources: list[tuple[Any, ...]]) -> tuple[str, str, str]:
     found = ({band(b) for b, _, _ in sources if b}, {s for _, s, _ in sources if s != "unknown"},
              {c if c in ("DE", "FR") else "other" for _, _, c in sources if c})
     return tuple(next(iter(f - {None})) if len(f - {None}) == 1 else "unknown" for f in found)  # type: ignore[return-value]
+
+
+def illness(told: list[tuple[Any, ...]]) -> str:
+    """Several if more than one family is said, other if none is; of two in a record the first by the order of the levels."""
+    counts = [(code, concept) for code, concept, now, how in told if now in (None, "active", "recurrence", "relapse")
+              and how in (None, "confirmed") and (code or concept)]
+    found = {min((list(FAMILIES).index(f) for f in ((code or "")[:3].upper(), MEANT.get(concept)) if f in FAMILIES), default=9)
+             for code, concept in counts}
+    families = [list(FAMILIES.values())[n] for n in found - {9}]
+    return families[0] if len(families) == 1 else "several" if families else "other" if found else "unknown"
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(people=st.lists(st.tuples(ill, st.booleans()), min_size=1, max_size=60))
+def test_conditions_equal_the_naive_ones(frame: Any, people: list[Any]) -> None:
+    whom = "source string, source_person_id string"
+    links = frame(f"{whom}, person_key string", [(f"s{m}", f"p{n}", f"k{n}") for n in range(len(people)) for m in range(3)])
+    table = frame(f"{whom}, {', '.join(f'{column} string' for column in ILL.columns)}",
+                  [(f"s{m}", f"p{n}", *row) for n, (told, _) in enumerate(people) for m, row in enumerate(told)])
+    whole = frame("person_key string, is_in boolean", [(f"k{n}", is_in) for n, (_, is_in) in enumerate(people)])
+    told = stage.described(whole, links, {"core.condition": table}, (ILL,), ON)
+    assert {r.person_key: r.condition for r in told.collect()} == {f"k{n}": illness(said) for n, (said, _) in enumerate(people)}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from contracts.consent_loss import MINIMUM_CELL, ROUNDING, Attribute
 from jobs.stages import balance
 
-FIRST = Attribute("sex", "core.identity", "sex_code", ("a", "b", "c", "unknown"))
-SECOND = Attribute("country", "core.identity", "country_code", ("x", "y", "z", "other", "unknown"))
+FIRST = Attribute("sex", "core.identity", ("sex_code",), ("a", "b", "c", "unknown"))
+SECOND = Attribute("country", "core.identity", ("country_code",), ("x", "y", "z", "other", "unknown"))
 
 
 def tables(levels: int, people: int) -> Iterator[tuple[int, ...]]:

@@ -46,6 +46,9 @@ def fill(made: Settings) -> Lake:
     small_lake.append(lake, "core.observation", [
         {"source_person_id": name, "code": "2339-0", "value": 100.0, "unit_code": "mg/dL", "effective_at": small_lake.START,
          "status_code": "final"} for name in people])
+    small_lake.append(lake, "core.condition", [
+        {"source_person_id": name, "icd10_code": "E10.9" if i % 5 < 2 else "E11.9", "clinical_status_code": "active",
+         "verification_status_code": "refuted" if i % 10 == 9 else "confirmed"} for i, name in enumerate([*people, "idle"])])
     return lake
 
 
@@ -79,6 +82,7 @@ def test_a_release_has_its_report(home):
     assert found["age_band", "18-29"] == (None, 25) and found["age_band", "60-74"] == (35, None)
     assert found["sex", "male"] == (10, 10) and found["sex", "female"] == (25, 15)
     assert found["country", "DE"] == (10, 10) and found["country", "FR"] == (25, 15)
+    assert found["condition", "type 1 diabetes"] == (None, 25) and found["condition", "type 2 diabetes"] == (30, None)
     assert {level for attribute, level in found if attribute == "country"} == {"all", "DE", "ES", "FR", "GB", "IT", "other", "unknown"}
 
 
@@ -102,9 +106,23 @@ def test_a_report_says_what_it_rests_on(home):
     note = lake.note("product.glucose_daily")
     assert found["decided_at"] == datetime.fromisoformat(note["as_of"]).isoformat(timespec="seconds")
     assert (found["minimum_cell"], found["rounding"]) == (7, 5) and found["contract_version"] == "1.0.0"
-    assert lake.note(TABLE, note["consent_loss"])["described_by"] == {"core.identity": lake.version("core.identity")}
+    assert lake.note(TABLE, note["consent_loss"])["described_by"] == {
+        name: lake.version(name) for name in ("core.identity", "core.condition")}
+    assert found["condition_review"] == catalog().products["glucose_daily"].condition_review
     ways = lineage.way(lineage.events(home), TABLE)
-    assert (0, f"{TABLE}.level", "core.identity.birth_on") in ways
+    assert (0, f"{TABLE}.level", "core.identity.birth_on") in ways and (0, f"{TABLE}.level", "core.condition.icd10_code") in ways
+
+
+def test_without_a_review_no_condition_is_compared_or_read(home, monkeypatch):
+    unreviewed = catalog()
+    product = unreviewed.products["glucose_daily"].model_copy(update={"condition_review": None, "sha256": "unreviewed"})
+    monkeypatch.setitem(unreviewed.products, "glucose_daily", product)
+    build(home, "glucose_daily")
+    release(home, GROUP)
+    found = report(home, "glucose_daily", None)
+    assert (found["release"], found["condition_review"]) == (2, None)
+    assert {r["attribute"] for r in found["rows"]} == {"everyone", "age_band", "sex", "country"}
+    assert set(Lake(home.lake_root, catalog().tables).note(TABLE)["described_by"]) == {"core.identity"}
 
 
 def test_a_product_on_another_basis_has_no_report(home):
@@ -166,7 +184,7 @@ def test_nobody_considered(tmp_path, engine):
     small_lake.fill(made, people=1, days=0)
     small_lake.released(made)
     rows = report(made, "glucose_daily", None)["rows"]
-    assert set(counts(rows).values()) == {(None, None)} and len(rows) == 22
+    assert set(counts(rows).values()) == {(None, None)} and len(rows) == 30
     assert resolve(made).result == "unchanged"
 
 

@@ -220,7 +220,7 @@ def test_mastodon_advance_shows_edits_and_deletions(client: Client) -> None:
 def test_bulk_export_whole_and_since(client: Client) -> None:
     whole = client.export()
     kinds = [entry["type"] for entry in whole["output"]]
-    assert set(kinds) == {"Patient", "Device", "Observation", "Consent"} and kinds.count("Observation") >= 3
+    assert set(kinds) == {"Patient", "Device", "Observation", "Condition", "Consent"} and kinds.count("Observation") >= 3
     assert whole["requiresAccessToken"] and whole["error"] == [] and whole["deleted"] == []
     assert whole["transactionTime"] == "2026-10-06T00:00:00.000Z"
     found = {(r["resourceType"], r["id"]): r for e in whole["output"] for r in client.lines(e)}

@@ -28,6 +28,7 @@ def rendered(world: World) -> dict[str, bytes]:
     parts: dict[str, Any] = {name: feed.page(0, feed.end(world.clock)) for name, feed in world.app.streams.items()}
     parts |= {name: [v.record for v in log.current(world.clock)] for name, log in world.crm.logs.items()}
     parts |= {"social": [social.render(s, world.clock) for s in social.statuses if s.is_shown(world.clock)]}
+    parts |= {name: [v.record for v in log.current(world.clock)] for name, log in cloud.logs.items()}
     parts |= {"observations": list(cloud.render(rows[rows["at"] <= world.clock])),
               "truth": world.population.truth()}
     return {name: msgspec.json.encode(part) for name, part in parts.items()}
@@ -76,6 +77,36 @@ def test_consents_are_given_refused_and_withdrawn_in_believable_shares() -> None
         cells[row["ContactPointType"], row["DataUsePurpose__c"], row["Country__c"], row["CaptureDate"][:7]] += 1
     assert sum(count > 7 for count in cells.values()) > 20
     assert sum(count < 7 for count in cells.values()) > 20
+
+
+def test_conditions_are_told_of_as_by_real_systems() -> None:
+    """Several of a person; some taken back, suspected or over; the ages fit; each can be read by FHIR R4's own rules."""
+    world = World(Settings(1500, 30, 7, canary=True))
+    told = [v.record for v in world.cloud.logs["Condition"].current(world.clock)]
+    people = {world.cloud.patient_id(p.index): p for p in world.population.members("device_cloud")}
+    of = Counter(record["subject"]["reference"].removeprefix("Patient/") for record in told)
+    assert set(of) < set(people) and 0.85 < len(of) / len(people) < 0.99 and {1, 2, 3} <= set(of.values())
+    seen = Counter[Any]()
+    ages: dict[str, list[float]] = {}
+    for record in told:
+        clinical, sure = (record.get(field, {}).get("coding", [{}])[0].get("code") for field in ("clinicalStatus", "verificationStatus"))
+        seen[record["code"]["text"], clinical, sure] += 1
+        assert (clinical is None) if sure == "entered-in-error" else (clinical is None) == (sure is None), "con-5 of FHIR R4"
+        began = record.get("onsetDateTime", "")
+        person = people[record["subject"]["reference"].removeprefix("Patient/")]
+        assert began <= record["recordedDate"] and (began >= str(person.birth.year) or not began)
+        if len(began) == 10:
+            ages.setdefault(record["code"]["text"], []).append(int(began[:4]) - person.birth.year)
+        if record["code"]["text"] == "Gestational diabetes":
+            assert person.sex == "female"
+    assert all(18 <= age <= 43 for age in ages["Gestational diabetes"])
+    assert sum(ages["Type 1 diabetes"]) / len(ages["Type 1 diabetes"]) < 25 < 38 < sum(ages["Type 2 diabetes"]) / len(ages["Type 2 diabetes"])
+    for name, clinical, sure in (("Type 1 diabetes", None, "entered-in-error"), ("Type 2 diabetes", "inactive", "refuted"),
+                                 ("Gestational diabetes", "resolved", "confirmed"), ("Type 2 diabetes", "active", "provisional")):
+        assert seen[name, clinical, sure] > 5, name
+    assert 4 * seen["Type 1 diabetes", "active", "confirmed"] < 2 * seen["Type 2 diabetes", "active", "confirmed"]
+    refuted = [v for v in world.cloud.logs["Condition"].versions if v.record["meta"]["versionId"] == "2"]
+    assert {v.at > world.settings.start_ms for v in refuted} == {True}, "what was told first is told otherwise later"
 
 
 @pytest.mark.parametrize(("where", "ids"), [

@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from contracts.consent_loss import SEVERAL, Attribute
+from contracts.consent_loss import CODES, CONDITIONS, COUNTED, OTHER, SEVERAL, Attribute
 from jobs.stages import balance
 from jobs.stages import consent_loss as stage
 
 LINKS = "source string, source_person_id string, person_key string"
 IDENTITY = "source string, source_person_id string, birth_on date, sex_code string, country_code string"
-AGE = Attribute("age_band", "core.identity", "birth_on", ("under 18", "18-29", "30-44", "45-59", "60-74", "75 and over", "unknown"))
-SEX = Attribute("sex", "core.identity", "sex_code", ("male", "female", "other", "unknown"))
-COUNTRY = Attribute("country", "core.identity", "country_code", ("DE", "FR", "other", "unknown"))
-ILL = Attribute("condition", "core.condition", "code", ("E11", "I10", SEVERAL, "unknown"), SEVERAL)
-ANY_ILL = Attribute("condition", "core.condition", "code", ("known", SEVERAL, "unknown"), SEVERAL)
+AGE = Attribute("age_band", "core.identity", ("birth_on",), ("under 18", "18-29", "30-44", "45-59", "60-74", "75 and over", "unknown"))
+SEX = Attribute("sex", "core.identity", ("sex_code",), ("male", "female", "other", "unknown"))
+COUNTRY = Attribute("country", "core.identity", ("country_code",), ("DE", "FR", "other", "unknown"))
+ILL = Attribute("condition", "core.condition", (*CODES, *COUNTED), (*CONDITIONS, OTHER, SEVERAL, "unknown"), SEVERAL)
 ON = date(2026, 3, 1)
 # What sources say of one person: (birth, sex, country), and the levels the person has.
 PEOPLE: list[tuple[list[tuple[Any, ...]], tuple[str, str, str]]] = [
@@ -52,16 +51,39 @@ def test_each_person_has_one_level_of_each_attribute(frame: Any) -> None:
         f"key-p{n}": (n % 2 == 0, levels) for n, (_, levels) in enumerate(PEOPLE)}
 
 
-@pytest.mark.parametrize(("attribute", "levels"), [
-    (ILL, ["E11", "E11", SEVERAL, "other", "unknown"]), (ANY_ILL, ["known", "known", "known", "known", "unknown"])])
-def test_one_may_have_several_conditions(frame: Any, attribute: Attribute, levels: list[str]) -> None:
-    codes = [["E11"], ["E11", "E11"], ["E11", "I10"], ["J45"], []]
-    rows = [("app", f"p{n}", code) for n, said in enumerate(codes) for code in said]
-    table = frame("source string, source_person_id string, code string", rows)
-    links = frame(LINKS, [("app", f"p{n}", f"p{n}") for n in range(len(codes))])
-    people = frame("person_key string, is_in boolean", [(f"p{n}", True) for n in range(len(codes))])
-    told = stage.described(people, links, {"core.condition": table}, (attribute,), ON)
-    assert [r.condition for r in sorted(told.collect(), key=lambda r: r.person_key)] == levels
+ACTIVE = ("active", "confirmed")
+TYPE_1, TYPE_2, PREGNANCY, REST = CONDITIONS
+# What sources say of one person: (ICD-10, SNOMED CT, clinical status, verification status), and the level the person has.
+ILLNESSES: list[tuple[list[tuple[Any, ...]], str]] = [
+    ([], "unknown"), ([(None, None, *ACTIVE)], "unknown"),
+    ([("E10.9", None, *ACTIVE)], TYPE_1), ([("E11", None, *ACTIVE)], TYPE_2), ([(" e1165", None, *ACTIVE)], TYPE_2),
+    ([("O24.4", None, *ACTIVE)], PREGNANCY), ([("E14.9", None, *ACTIVE)], REST), ([("E08.00", None, *ACTIVE)], REST),
+    ([(None, "46635009", *ACTIVE)], TYPE_1), ([(None, "44054006", *ACTIVE)], TYPE_2), ([(None, "11687002", *ACTIVE)], PREGNANCY),
+    ([("E10.9", "73211009", *ACTIVE)], TYPE_1), ([("I10", None, *ACTIVE)], OTHER), ([(None, "440540060", *ACTIVE)], OTHER),
+    ([("XE11", None, *ACTIVE)], OTHER), ([("E1", None, *ACTIVE)], OTHER),
+    ([("E11.9", None, *ACTIVE), (None, "44054006", *ACTIVE)], TYPE_2),
+    ([("E11.9", None, *ACTIVE), ("E10.9", None, *ACTIVE)], SEVERAL), ([("E11.9", None, *ACTIVE), ("O24.1", None, *ACTIVE)], SEVERAL),
+    ([("E11.9", None, *ACTIVE), ("I10", None, *ACTIVE)], TYPE_2), ([("I10", None, *ACTIVE), ("J45", None, *ACTIVE)], OTHER),
+    ([("E11.9", None, *ACTIVE), (None, None, *ACTIVE)], TYPE_2),
+    *[([("E11.9", None, *told)], TYPE_2) for told in (
+        ("recurrence", "confirmed"), ("relapse", "confirmed"), (None, "confirmed"), ("active", None), (None, None))],
+    *[([("E11.9", None, *told)], "unknown") for told in (
+        ("inactive", "confirmed"), ("remission", "confirmed"), ("resolved", "confirmed"), ("active", "refuted"), ("active", "entered-in-error"),
+        ("active", "unconfirmed"), ("active", "provisional"), ("active", "differential"), (None, "refuted"), ("resolved", None),
+        (None, "entered-in-error"), ("inactive", "refuted"))],
+    ([("E11.9", None, "inactive", "refuted"), ("E10.9", None, *ACTIVE)], TYPE_1),
+    ([("E11.9", None, None, "entered-in-error"), ("I10", None, *ACTIVE)], OTHER),
+    ([("E11.9", None, *ACTIVE), ("E11.9", None, "inactive", "refuted")], TYPE_2),
+]
+
+
+def test_the_condition_of_each_person(frame: Any) -> None:
+    rows = [(f"s{m}", f"p{n}", *said) for n, (told, _) in enumerate(ILLNESSES) for m, said in enumerate(told)]
+    table = frame("source string, source_person_id string, " + ", ".join(f"{column} string" for column in ILL.columns), rows)
+    links = frame(LINKS, [(f"s{m}", f"p{n}", f"p{n}") for n in range(len(ILLNESSES)) for m in range(2)])
+    people = frame("person_key string, is_in boolean", [(f"p{n}", True) for n in range(len(ILLNESSES))])
+    told = {r.person_key: r.condition for r in stage.described(people, links, {"core.condition": table}, (ILL,), ON).collect()}
+    assert [(said, told[f"p{n}"]) for n, (said, _) in enumerate(ILLNESSES)] == ILLNESSES
 
 
 def test_considered_are_linked_people_with_a_row_in_an_input(frame: Any) -> None:

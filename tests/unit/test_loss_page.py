@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from contracts.consent_loss import Attribute
+from contracts.consent_loss import CODES, CONDITIONS, Attribute
 from jobs.pages import loss_words as words
 from jobs.pages.consent_loss import page
 from jobs.stages import balance
 
-SEX = Attribute("sex", "core.identity", "sex_code", ("male", "female", "other", "unknown"))
-COUNTRY = Attribute("country", "core.identity", "country_code", ("DE", "FR", "unknown"))
+SEX = Attribute("sex", "core.identity", ("sex_code",), ("male", "female", "other", "unknown"))
+COUNTRY = Attribute("country", "core.identity", ("country_code",), ("DE", "FR", "unknown"))
 SVG = "{http://www.w3.org/2000/svg}"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -24,7 +24,7 @@ def report(sex: Any, country: Any, name: str = "Glucose") -> dict[str, Any]:
     counts = {"sex": dict(zip(SEX.levels, sex, strict=True)), "country": dict(zip(COUNTRY.levels, country, strict=True))}
     return {"product": "glucose_daily", "name": name, "release": 3, "release_group": "engagement", "contract_version": "1.2.3",
             "decided_at": "2026-11-02T03:10:00+00:00", "purposes": ["decision_support"], "minimum_cell": 7, "rounding": 5,
-            "table_version": 4, "rows": balance.report(counts, (SEX, COUNTRY), 7, 5)}
+            "condition_review": None, "table_version": 4, "rows": balance.report(counts, (SEX, COUNTRY), 7, 5)}
 
 
 USUAL = report([(203, 121), (198, 161), (1, 0), (6, 7)], [(211, 63), (131, 219), (66, 7)])
@@ -120,7 +120,7 @@ def test_the_headline(name: str, said: str) -> None:
     assert words.headline(REPORTS[name]) == said and said in page(REPORTS[name])
 
 
-NO_CONDITION = "Conditions are not compared: no core table says what condition a person has."
+NO_CONDITION = "Conditions are not compared: the product's contract names no review of that (GDPR article 9(2)(j))."
 
 
 @pytest.mark.parametrize(("name", "said"), [
@@ -134,13 +134,26 @@ def test_what_is_found(name: str, said: list[str]) -> None:
     assert found[-1] == NO_CONDITION
 
 
+def test_conditions_are_shown_with_who_reviewed_that() -> None:
+    ill = Attribute("condition", "core.condition", CODES, (*CONDITIONS, "other", "several", "unknown"), "several")
+    rows = balance.report({"sex": {"male": (410, 289)}, "condition": dict(zip(ill.levels, [(61, 12), (201, 199), (1, 0), (0, 9), (20, 9), (
+        27, 8), (100, 52)], strict=True))}, (SEX, ill), 7, 5)
+    text = page({**USUAL, "rows": rows, "condition_review": "2026-09-14, officer <b>"})
+    assert "<dt>Review for conditions</dt><dd>2026-09-14, officer &lt;b&gt;</dd>" in text and NO_CONDITION not in text
+    assert "Condition type 1 diabetes: 3 % of the people left out, 15 % of the people in" in text
+    by_level = {row[0]: row[1:] for row in Reader(text).cells}
+    assert by_level["type 2 diabetes"][:2] == ["200", "200"] and by_level["diabetes in pregnancy"][0] == "hidden"
+    assert text.count(">type 2 diabetes</text>") == 2, "in both plots"
+    assert "Review for conditions" not in page(USUAL) and "not to say healthy" not in page(USUAL)
+
+
 def test_what_a_contract_says_is_escaped() -> None:
     text = page(report([(203, 121), (198, 161), (1, 0), (6, 7)], [(211, 63), (131, 219), (66, 7)], name="<script>alert(1)</script>"))
     assert "<script" not in text and "&lt;script&gt;" in text
 
 
 def test_what_a_level_is_called_is_escaped_in_the_plots_too() -> None:
-    strange = Attribute("sex", "core.identity", "sex_code", ("<b>$x^2$</b>", "unknown"))
+    strange = Attribute("sex", "core.identity", ("sex_code",), ("<b>$x^2$</b>", "unknown"))
     rows = balance.report({"sex": {strange.levels[0]: (40, 50), "unknown": (60, 30)}}, (strange,), 7, 5)
     text = page({**USUAL, "rows": rows})
     assert "<b>$" not in text and text.count("&lt;b&gt;$x^2$&lt;/b&gt;") >= 5

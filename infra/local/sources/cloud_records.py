@@ -1,4 +1,4 @@
-"""What the device cloud holds as FHIR R4: patients, their glucose meters, observations, and a few consents."""
+"""What the device cloud holds as FHIR R4: patients, their glucose meters, observations, conditions, and a few consents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from . import readings
 from .app_records import PURPOSES
+from .conditions import conditions
 from .hashing import dice, mix
 from .noise import Known, known, phone
 from .population import DAY_MS, Person, Population
@@ -18,16 +19,16 @@ CODES = {"2339-0": "Glucose [Mass/volume] in Blood", "15074-8": "Glucose [Moles/
          "14743-9": "Glucose [Moles/volume] in Capillary blood by Glucometer"}
 PURPOSE_SYSTEM = "https://concord.example/purpose"
 TERMS = "http://terminology.hl7.org/CodeSystem"
-TYPES = ("Patient", "Device", "Observation", "Consent")
+TYPES = ("Patient", "Device", "Observation", "Condition", "Consent")
 
 
 class CloudRecords:
-    """Patient, Device and Consent as logs of versions; Observation as arrays, rendered when a file is asked for."""
+    """Patient, Device, Condition and Consent as logs of versions; Observation as arrays, rendered when a file is asked for."""
 
     def __init__(self, population: Population) -> None:
         self.population, self.settings = population, population.settings
         self.seed = population.settings.seed
-        self.logs = {name: Log() for name in ("Patient", "Device", "Consent")}
+        self.logs = {name: Log() for name in ("Patient", "Device", "Condition", "Consent")}
         self.observations, self.members = Table(), list[Member]()
         self.british = np.array([p.country == "GB" for p in population.people], dtype=bool)
         made: dict[str, list[Version]] = {name: [] for name in self.logs}
@@ -36,6 +37,7 @@ class CloudRecords:
             self.members.append(Member(person.index, joined, left))
             made["Patient"].extend(self._patient(person, joined, left))
             made["Device"].extend(self._device(person, joined))
+            made["Condition"].extend(conditions(self.settings, self.patient_id(person.index), person, joined))
             made["Consent"].extend(self._consent(person, joined))
         for name, versions in made.items():
             self.logs[name].extend(versions)

@@ -27,6 +27,7 @@ KEPT, PER_BUNDLE = 20, 200
 SHAPES = {
     "Patient": Shape(("id",), ("birthDate",), ("name", 0, "family"), ("name", 0, "family")),
     "Device": Shape(("id",), ("meta", "lastUpdated"), ("serialNumber",), ("serialNumber",)),
+    "Condition": Shape(("id",), ("recordedDate",), ("code", "text"), ("code", "text")),
     "Consent": Shape(("id",), ("dateTime",), ("status",), ("status",)),
     "Observation": Shape(("id",), ("effectiveDateTime",), ("valueQuantity", "unit"), ("valueQuantity", "value"),
                          ("valueQuantity", "code")),
