@@ -77,7 +77,7 @@ REVIEW = "conditionReview, value: "
 BASES: dict[str, Case] = {
     "conditions of a product without health": (OPTIN, REVIEW + "null", REVIEW + "2026-09-14 by us", "conditionReview",
                                                ("conditionReview is only for a product whose dataCategories hold health", "null")),
-    "a review of nothing": (OPTIN, REVIEW + "null", REVIEW + "' '", "conditionReview", ("conditionReview",)),
+    "a review of nothing": (GLUCOSE, REVIEW + '"', REVIEW + "' '}  # ", "conditionReview", ("conditionReview: String should match",)),
     "no word on conditions": (OPTIN, "  - {property: conditionReview, value: null}\n", "", "", ("conditionReview", "null")),
     "health under plain consent": (GLUCOSE, "value: explicit_consent}", "value: consent}", "legalBasis",
                                    ("legalBasis consent is not enough for health", "legalBasis, value: explicit_consent")),
