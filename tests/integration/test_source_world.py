@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import msgspec
 import pytest
 
 from infra.local.sources import soql
+from infra.local.sources.app_records import PARTNER, PURPOSES
 from infra.local.sources.population import PRESENCE, Settings
 from infra.local.sources.versions import salesforce_time
-from infra.local.sources.withdrawals import in_by_consent, withdraw
+from infra.local.sources.withdrawals import NEEDED, in_by_consent, withdraw
 from infra.local.sources.world import World
+from jobs.fhir.statements import statements
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,29 @@ def test_conditions_are_told_of_as_by_real_systems() -> None:
     assert 4 * seen["Type 1 diabetes", "active", "confirmed"] < 2 * seen["Type 2 diabetes", "active", "confirmed"]
     refuted = [v for v in world.cloud.logs["Condition"].versions if v.record["meta"]["versionId"] == "2"]
     assert {v.at > world.settings.start_ms for v in refuted} == {True}, "what was told first is told otherwise later"
+
+
+def test_nested_consents_are_all_read_and_leave_what_products_of_readings_need() -> None:
+    """Beside a plain Consent a nested one says the same to the purposes needed, and more to the partner or about data."""
+    world = World(Settings(1500, 30, 7, canary=True))
+    kinds, cells = Counter[Any](), Counter[Any]()
+    for version in world.cloud.logs["Consent"].versions:
+        record, rule = version.record, version.record["provision"]
+        rows = statements(record)
+        plain = statements(record | {"provision": {key: rule[key] for key in ("type", "purpose")}})
+        assert [(r["purpose_code"], r["decision_code"]) for r in plain] == [
+            (p, rule["type"]) for p in PURPOSES if p in [named["code"] for named in rule["purpose"]]]
+        said, wanted = ([r for r in found if r["purpose_code"] in NEEDED] for found in (rows, plain))
+        assert [r | {"data_from_at": None} for r in said] == wanted
+        assert {r["data_from_at"] for r in said} <= {None, datetime(2024, 1, 1, tzinfo=UTC)}
+        kinds["provision" in rule, "dataPeriod" in rule] += 1
+        cells.update((r["recipient_id"], r["data_category_code"], r["decision_code"], r["valid_to_at"] is not None,
+                      r["data_from_at"] is not None) for r in rows)
+    assert kinds[True, False] > 50 < kinds[False, False] and kinds[False, True] > 5
+    assert {cell for cell, count in cells.items() if count > 5} == {
+        (None, None, "permit", False, False), (None, None, "permit", False, True), (None, None, "deny", False, False),
+        (None, "health", "permit", False, False), (None, "health", "deny", False, False), (PARTNER, None, "deny", False, False),
+        (PARTNER, None, "permit", True, False), (PARTNER, "health", "permit", False, True)}
 
 
 @pytest.mark.parametrize(("where", "ids"), [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from . import readings
-from .app_records import PURPOSES
+from .cloud_consents import consents
 from .conditions import conditions
 from .hashing import dice, mix
 from .noise import Known, known, phone
@@ -17,7 +17,6 @@ from .versions import FOREVER, Log, Record, Version, history, local, utc
 
 CODES = {"2339-0": "Glucose [Mass/volume] in Blood", "15074-8": "Glucose [Moles/volume] in Blood",
          "14743-9": "Glucose [Moles/volume] in Capillary blood by Glucometer"}
-PURPOSE_SYSTEM = "https://concord.example/purpose"
 TERMS = "http://terminology.hl7.org/CodeSystem"
 TYPES = ("Patient", "Device", "Observation", "Condition", "Consent")
 
@@ -38,7 +37,7 @@ class CloudRecords:
             made["Patient"].extend(self._patient(person, joined, left))
             made["Device"].extend(self._device(person, joined))
             made["Condition"].extend(conditions(self.settings, self.patient_id(person.index), person, joined))
-            made["Consent"].extend(self._consent(person, joined))
+            made["Consent"].extend(consents(self.settings, self.patient_id(person.index), person, joined))
         for name, versions in made.items():
             self.logs[name].extend(versions)
 
@@ -108,21 +107,6 @@ class CloudRecords:
                   "patient": {"reference": f"Patient/{self.patient_id(person.index)}"}}
         return history(name, [(joined, device)])
 
-    def _consent(self, person: Person, joined: int) -> Iterator[Version]:
-        roll = dice(self.seed, "cloud.consent", person.index)
-        if roll.random() > 0.3 and not person.is_canary:
-            return iter(())
-        name = f"c{int(mix(self.seed, 'cloud.consent', person.index)[0]):016x}"
-        given, patient = joined + 60_000, self.patient_id(person.index)
-        purposes = [p for p in PURPOSES if person.is_canary or roll.random() < 0.6] or ["adherence_monitoring"]
-        permits, changes = roll.random() < 0.8 or person.is_canary, roll.random() < 0.3 and not person.is_canary
-        states = [(given, _consent(name, patient, purposes, (given, 1, "permit" if permits else "deny")))]
-        if changes:
-            later = max(given, self.settings.start_ms) + int(roll.uniform(0.5, 90) * DAY_MS)
-            kind = "deny" if permits else "permit"
-            states.append((later, _consent(name, patient, purposes, (later, 2, kind))))
-        return history(name, states)
-
 
 def _patient(name: str, who: Known, at: int, version: int) -> Record:
     telecom = [{"system": system, "value": value, "use": use} for system, value, use in
@@ -134,14 +118,3 @@ def _patient(name: str, who: Known, at: int, version: int) -> Record:
         "name": [{"use": "official", "family": who.family, "given": [who.given]}], "telecom": telecom,
         "gender": who.sex, "birthDate": who.birth, "address": [{k: v for k, v in address.items() if v}]}
     return {field: value for field, value in found.items() if value not in (None, [])}
-
-
-def _consent(name: str, patient: str, purposes: list[str], state: tuple[int, int, str]) -> Record:
-    at, version, kind = state
-    return {
-        "resourceType": "Consent", "id": name, "meta": {"versionId": str(version), "lastUpdated": utc(at)},
-        "status": "active", "scope": {"coding": [{"system": f"{TERMS}/consentscope", "code": "patient-privacy"}]},
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": f"Patient/{patient}"}, "dateTime": utc(at),
-        "policyRule": {"coding": [{"system": f"{TERMS}/v3-ActCode", "code": "OPTIN"}]},
-        "provision": {"type": kind, "purpose": [{"system": PURPOSE_SYSTEM, "code": code} for code in purposes]}}
