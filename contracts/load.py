@@ -118,7 +118,7 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
     found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     tables, places = _tables(roots)
     all_tables, declared = dict(tables), dict(places)
-    templates = {name: all_tables.pop(name) for name in ("raw.envelope", "raw.envelope__rejected", "raw.envelope__deleted")}
+    templates = {name: all_tables.pop(name) for name in [n for n in all_tables if n.startswith("raw.envelope")]}
     all_tables.pop("core.record")
     report = all_tables.pop(consent_loss.TEMPLATE)
     for kind in KINDS:

@@ -31,6 +31,10 @@ def _read_by(reader: Callable[[str], Call | Path]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+# Core tables that tell who said no, and who they are elsewhere: without them a no could not be honoured.
+HONOURING = ("core.consent", "core.identity", "core.contact_point")
+CONSENT = HONOURING[0]
+
 Place = Annotated[Path, _read_by(parse_path)]
 Expression = Annotated[Call, _read_by(typed())]
 Condition = Annotated[Call, _read_by(typed("boolean"))]
@@ -113,8 +117,18 @@ class Contract(Frozen):
     sha256: str
 
 
+class Refusal(Frozen):
+    """When a source's records are not taken in: its person said no to each of ``purposes``, all that the source asks for.
+
+    The envelope of such a record is purged ``purge_after_days`` after it was received.
+    """
+
+    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1)]
+    purge_after_days: Annotated[int, Field(ge=0)]
+
+
 class Source(Contract):
-    """A source system: its streams, and the core rows made of them."""
+    """A source system: its streams, and the core rows made of them. ``refusal`` is None where nobody is asked for consent."""
 
     connection: Connection
     schedule: str
@@ -122,6 +136,7 @@ class Source(Contract):
     legal_basis: LegalBasis
     jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...]
     link_purposes: tuple[Purpose, ...]
+    refusal: Refusal | None = None
     streams: tuple[Stream, ...]
     feeds: tuple[Feed, ...]
 
@@ -147,6 +162,19 @@ class Source(Contract):
         """Names of the core tables this source feeds, in order of appearance."""
         return tuple(dict.fromkeys(f.table for f in self.feeds))
 
+    def feeds_of(self, stream: Stream) -> tuple[Feed, ...]:
+        """What is made of a stream's records."""
+        return tuple(f for f in self.feeds if f.stream == stream.name)
+
+    @property
+    def refusable(self) -> tuple[Stream, ...]:
+        """The streams whose records are refused where their person said no to everything.
+
+        What it takes to know and to honour that no is taken in: statements, identities, contact points.
+        """
+        kept = {f.stream for f in self.feeds if f.table in HONOURING}
+        return tuple(s for s in self.streams if self.refusal and s.name not in kept)
+
     def stream(self, name: str) -> Stream:
         """The stream of that name. Raises KeyError."""
         return next(s for s in self.streams if s.name == name)
@@ -167,6 +195,12 @@ class Source(Contract):
                 if name.startswith(f"{other}_"):
                     raise ValueError(f"feed {name} begins with the name of feed {other}; choose another name, so that "
                                      "feed_column is never that of two")
+        asks = CONSENT in self.tables
+        if asks and self.refusal is None:
+            raise ValueError("refusal is missing, though core.consent is fed; write a customProperties entry {property: "
+                             "refusal, value: {purposes: [...], purgeAfterDays: 30}} with all purposes people are asked for")
+        if self.refusal and not asks:
+            raise ValueError("refusal is of no use where no feed goes to core.consent; take it out")
         for name in sorted(known - {f.stream for f in self.feeds}):
             raise ValueError(f"stream {name} feeds nothing, so its records would have no outcome; add a schema entry for "
                              "it, or take the stream out")
@@ -238,5 +272,5 @@ class Recipient(Contract):
         return self
 
 
-__all__ = ["Call", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient", "Source", "Stream",
-           "Table"]
+__all__ = ["Call", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient", "Refusal", "Source",
+           "Stream", "Table"]

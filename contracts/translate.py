@@ -17,7 +17,7 @@ from contracts.result_types import EXAMPLES, fits, result_type
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
                 "reject_reason": vocabulary.RejectReason, "data_category": vocabulary.DataCategory,
-                "given_by": vocabulary.GivenBy, "gone_reason": vocabulary.GoneReason}
+                "refuse_reason": vocabulary.RefuseReason, "given_by": vocabulary.GivenBy, "gone_reason": vocabulary.GoneReason}
 COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "derived", "eventTime"}
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks", "parse"}

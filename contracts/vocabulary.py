@@ -163,6 +163,12 @@ class RejectReason(Term):
     CHECK_FAILED = "check_failed", None
 
 
+class RefuseReason(Term):
+    """Why a raw record was not taken in."""
+
+    EVERY_PURPOSE_DENIED = "every_purpose_denied", "ConsentRefused"
+
+
 class PermitReason(Term):
     """Why a person's rows go on to a use, or are withheld."""
 

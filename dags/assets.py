@@ -9,7 +9,9 @@ from operator import or_
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Asset
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable
+
+EVERY_NIGHT = "0 1 * * *"  # UTC.
 
 
 def root() -> str:
@@ -26,3 +28,8 @@ def asset(table: str) -> Asset:
 def any_of(tables: Iterable[str]) -> Any:
     """A schedule: run when any of the tables changed (a list of assets would wait for all of them)."""
     return reduce(or_, (asset(t) for t in sorted(set(tables))))
+
+
+def any_of_or_nightly(tables: Iterable[str]) -> AssetOrTimeSchedule:
+    """A schedule of what rests on consent: when any of the tables changed, and every night, for time alone ends a yes."""
+    return AssetOrTimeSchedule(timetable=CronTriggerTimetable(EVERY_NIGHT, timezone="UTC"), assets=any_of(tables))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG
-from assets import any_of, asset
+from assets import any_of, any_of_or_nightly, asset
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
@@ -13,9 +13,13 @@ PERMIT = ("core.consent", "vault.link", "vault.held", "core.identity")
 
 
 def product_dag(product: Product) -> DAG:
-    """A product that rests on consent is also built anew when a consent, a link, a held match or an age changed."""
-    permit = PERMIT if product.legal_basis.rests_on_consent else ("vault.link",)
-    with DAG(f"product_{product.id}", schedule=any_of((*product.inputs, *permit)), catchup=False, max_active_runs=1,
+    """A product that rests on consent is also built anew when a consent, a link, a held match or an age changed.
+
+    And every night: consents run out and people come of age by time alone; a build that would change nothing is none.
+    """
+    schedule = (any_of_or_nightly((*product.inputs, *PERMIT)) if product.legal_basis.rests_on_consent
+                else any_of((*product.inputs, "vault.link")))
+    with DAG(f"product_{product.id}", schedule=schedule, catchup=False, max_active_runs=1,
              default_args={**DEFAULTS, "owner": product.owner}, tags=["product", *product.tags],
              description=product.name, doc_md=f"# {product.name}\n\n{product.description}") as dag:
         ConcordTask(task_id="build", arguments=("build", product.id), outlets=[asset(product.table.name)])

@@ -1,4 +1,4 @@
-"""One DAG ``source_<name>`` per source contract: land what is new, conform it, screen it."""
+"""One DAG ``source_<name>`` per source contract: land what is new, conform it, screen it, purge what was refused."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ def source_dag(source: Source) -> DAG:
         land = ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),
                            outlets=[asset(source.raw)])
         conform = ConcordTask(task_id="conform", arguments=("conform", source.id), trigger_rule="none_failed",
-                              outlets=[asset(t) for t in (*source.tables, f"{source.raw}__rejected")])
+                              outlets=[asset(t) for t in (*source.tables, f"{source.raw}__rejected", f"{source.raw}__refused")])
         screen = ConcordTask(task_id="screen", arguments=("screen", source.id), trigger_rule="none_failed",
                              outlets=[asset("safety.candidate")])
         land >> conform >> screen
+        if source.refusal:
+            screen >> ConcordTask(task_id="purge", arguments=("purge", source.id), trigger_rule="none_failed",
+                                  outlets=[asset(source.raw), asset(f"{source.raw}__refused")])
     return dag
 
 

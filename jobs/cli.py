@@ -81,6 +81,15 @@ def screen(source: str) -> None:
 
 
 @app.command()
+def purge(source: str) -> None:
+    """Purge the envelopes of SOURCE's refused records, the contract's days after they came.  Example: concord purge crm"""
+    from jobs.run.purge import purge as run
+
+    _known("source", source, catalog().sources)
+    _report(lambda: run(Settings(), source), "{purged} envelopes of refused records are gone")
+
+
+@app.command()
 def resolve() -> None:
     """Link source identities to persons.  Example: concord resolve"""
     from jobs.run.people import resolve as run

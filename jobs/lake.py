@@ -20,13 +20,13 @@ from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
 from jobs.schema import arrow_schema, ddl, refuse_other_columns
 from jobs.storage import arrow_files, storage_options
+from jobs.written import Rows, cast, checked, refuse_columns, refuse_keys
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
     from pyspark.sql import DataFrame, SparkSession
 
 T = TypeVar("T")
-Rows = Any  # pa.Table or pa.RecordBatchReader; pyarrow has no types
 # An engine reads row groups side by side, one core each.
 WRITER = WriterProperties(compression="SNAPPY", max_row_group_size=64 * 1024)
 TRIES = 6
@@ -116,14 +116,14 @@ class Lake:
         chunk, and a stream that lost a race is not tried again, because it has been read.
         """
         contract = self.contract(name)
-        _refuse_columns(name, rows.schema.names, contract_names(contract))
-        checked = _checked(name, rows, contract)
+        refuse_columns(name, rows.schema.names, contract_names(contract))
+        sound = checked(name, rows, contract)
 
         def write() -> None:
             table = self.ensure(name)
             if once and (table.transaction_version(once[0]) or 0) >= once[1]:
                 raise IntegrityError(f"{name}: number {once[1]} of {once[0]} was written by another run; nothing was written now")
-            write_deltalake(table, checked, mode="append", commit_properties=_properties(note, once), writer_properties=WRITER)
+            write_deltalake(table, sound, mode="append", commit_properties=_properties(note, once), writer_properties=WRITER)
 
         if isinstance(rows, pa.Table):
             self._retry(write)
@@ -138,9 +138,9 @@ class Lake:
         are merged by ``merge``.
         """
         contract = self.contract(name)
-        _refuse_columns(name, rows.schema.names, contract_names(contract))
-        rows = _cast(name, rows, arrow_schema(contract))
-        _refuse_keys(name, rows, contract.key)
+        refuse_columns(name, rows.schema.names, contract_names(contract))
+        rows = cast(name, rows, arrow_schema(contract))
+        refuse_keys(name, rows, contract.key)
         if not rows.num_rows:
             return
         on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
@@ -157,7 +157,7 @@ class Lake:
         """Insert or update a frame's rows by the contract's key; rows where the column ``gone`` is true are deleted."""
         contract = self.contract(name)
         names = contract_names(contract)
-        _refuse_columns(name, [c for c in rows.columns if c != gone], names)
+        refuse_columns(name, [c for c in rows.columns if c != gone], names)
         self.ensure(name)
         self._refuse_frame_keys(name, rows)
         typed = _conformed(rows, contract, [gone] if gone else [])
@@ -178,7 +178,7 @@ class Lake:
     def replace(self, name: str, rows: DataFrame, note: dict[str, Any] | None = None) -> int:
         """Write a new version that holds exactly these rows; returns its number. Readers see it only once pinned."""
         self.ensure(name)
-        _refuse_columns(name, rows.columns, contract_names(self.contract(name)))
+        refuse_columns(name, rows.columns, contract_names(self.contract(name)))
         self._refuse_frame_keys(name, rows)
         typed = _conformed(rows, self.contract(name), [])
         writer = typed.write.format("delta").mode("overwrite")
@@ -189,6 +189,17 @@ class Lake:
         if self.version(name) == before:
             self._empty(name, note)
         return self.version(name)
+
+    def purge(self, name: str, rows: DataFrame) -> None:
+        """Take these rows out, by key, and remove the files that held them: older versions cannot be read any more.
+
+        A table that releases pin must not be purged. Files that another run is writing are left alone. Nothing of this is
+        lost by a kill: what is there is done again.
+        """
+        from pyspark.sql import functions as F
+
+        self.merge(name, rows.withColumn("is_gone", F.lit(True)), gone="is_gone")
+        self._retry(lambda: self.ensure(name).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False))
 
     def restore(self, name: str, version: int) -> None:
         """Make the newest version equal to an earlier one; nothing of the history is lost."""
@@ -257,40 +268,6 @@ def is_lost_race(error: BaseException) -> bool:
     # The last: Sail listed the log while another writer added to it.
     return any(word in text for word in ("concurrent", "conflict", "commit failed", "failed to commit", "transaction failed",
                                          "missing commit file"))
-
-
-def _refuse_columns(name: str, given: list[str], declared: list[str]) -> None:
-    strange, absent = sorted(set(given) - set(declared)), sorted(set(declared) - set(given))
-    if strange:
-        raise LakeError(f"{name}: columns {', '.join(strange)} are not declared; add them to the contract or drop them")
-    if absent:
-        raise LakeError(f"{name}: declared columns {', '.join(absent)} are not there; nothing was written")
-
-
-def _cast(name: str, rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    try:
-        return rows.select(schema.names).cast(schema)
-    except (pa.ArrowInvalid, ValueError):
-        raise LakeError(f"{name}: the rows do not have the types or the non-null columns of the contract") from None
-
-
-def _checked(name: str, rows: Rows, contract: Table) -> Rows:
-    """The rows, or the stream of them, with the contract's types and with keys that are there and distinct."""
-    schema = arrow_schema(contract)
-    if isinstance(rows, pa.Table):
-        rows = _cast(name, rows, schema)
-        _refuse_keys(name, rows, contract.key)
-        return rows
-    chunks = (_checked(name, pa.Table.from_batches([batch]), contract) for batch in rows)
-    return pa.RecordBatchReader.from_batches(schema, (batch for chunk in chunks for batch in chunk.to_batches()))
-
-
-def _refuse_keys(name: str, rows: pa.Table, key: tuple[str, ...]) -> None:
-    keys = rows.select(list(key))
-    if any(column.null_count for column in keys.columns):
-        raise IntegrityError(f"{name}: a key of {', '.join(key)} is null; nothing was written")
-    if keys.group_by(list(key)).aggregate([]).num_rows != rows.num_rows:
-        raise IntegrityError(f"{name}: a key of {', '.join(key)} is there more than once; nothing was written")
 
 
 def _properties(note: dict[str, Any] | None, once: tuple[str, int] | None) -> CommitProperties:

@@ -18,7 +18,7 @@ from jobs.run import consent
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import conform as stage
-from jobs.stages import statements
+from jobs.stages import refuse, statements
 from jobs.stages.clocks import CLOCK_SKEW
 from jobs.workspace import Workspace, workspace
 
@@ -65,27 +65,38 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
     streams = _present(source, raw)
     entries: list[accounts.Entry] = []
     log.info("conforming", batch=batch["batch_id"], records=batch["rows"])
-    with _staged(shell, source, batch, raw, streams, checks) as (decided, work):
+    with _staged(shell, source, batch, raw, streams, checks) as (taken, work):
+        said = _statements(shell, source, batch, taken, work)
+        decided = _refused(shell, source, batch, taken, said, work)
         for frame in decided.values():
             entries.extend(accounts.Entry(r["stream"], r["outcome"], r["reason_code"], r["rows"])
                            for r in stage.account(frame).collect())
         accounts.hold(batch["batch_id"], batch["rows"], entries)
-        made = {table: _table_rows(shell, source, batch, table, decided, work) for table in source.tables
+        made = {table: _table_rows(shell, source, batch, table, decided, said) for table in source.tables
                 if any(f.table == table and f.stream in decided for f in source.feeds)}
         for table, (rows, _) in made.items():
             if not rows.isEmpty():
                 gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + CLOCK_SKEW, _needed(source, table))
         for table, (rows, gone) in made.items():
             _write(shell, source, table, rows, gone)
-        if any(e.outcome == Outcome.REJECTED for e in entries):
-            apart = reduce(lambda a, b: a.unionByName(b), [stage.rejected(d, source) for d in decided.values()])
-            lake.merge(f"{source.raw}__rejected", apart)
-            shell.report.change(f"{source.raw}__rejected")
+        _set_apart(shell, source, entries, decided)
         _remember(shell, source, entries, decided)
     now = datetime.now(UTC)
     accounts.write(lake, batch["batch_id"], [("conform", e) for e in entries], now)
     batches.record(lake, source.id, batch["number"], batch["rows"], batch["landed_at"], now)
     return entries
+
+
+def _set_apart(shell: Shell, source: Source, entries: list[accounts.Entry], decided: dict[str, DataFrame]) -> None:
+    """Keep pointers to the records that were rejected, and to those that were refused."""
+    made: dict[Outcome, tuple[str, list[DataFrame]]] = {
+        Outcome.REJECTED: (f"{source.raw}__rejected", [stage.rejected(frame, source) for frame in decided.values()]),
+        Outcome.REFUSED: (f"{source.raw}__refused", [refuse.pointers(decided[s.name], source, source.feeds_of(s))
+                                                     for s in source.refusable if s.name in decided])}
+    for outcome, (name, frames) in made.items():
+        if any(e.outcome == outcome for e in entries):
+            shell.lake.merge(name, reduce(lambda a, b: a.unionByName(b), frames))
+            shell.report.change(name)
 
 
 def _present(source: Source, raw: DataFrame) -> list[Stream]:
@@ -115,6 +126,27 @@ def _staged(shell: Shell, source: Source, batch: dict[str, Any], raw: DataFrame,
         yield decided, work
 
 
+def _refused(shell: Shell, source: Source, batch: dict[str, Any], decided: dict[str, DataFrame], rows: DataFrame | None,
+             work: Workspace) -> dict[str, DataFrame]:
+    """The decided records, those refused whose person said no to all that the source asks for, before or in this batch.
+
+    rows: what the batch puts into core.consent, None where it has nothing about consent.
+    """
+    streams = [s for s in source.refusable if s.name in decided]
+    if source.refusal is None or not streams:
+        return decided
+    said = consent.of_source(shell, source.id)
+    if rows is not None:
+        key = list(shell.lake.contract(consent.CONSENT).key)
+        said = said.join(rows.select(*key), key, "left_anti").unionByName(rows)
+    refusing = refuse.refusing(statements.current(said), source.refusal.purposes, batch["landed_at"].replace(tzinfo=UTC))
+    people = work.keep("refusing", refusing)
+    if people.isEmpty():
+        return decided
+    return decided | {s.name: work.keep(f"{s.name}_refused", refuse.refused(decided[s.name], source.feeds_of(s), people))
+                      for s in streams}
+
+
 def _known(shell: Shell, source: Source, batch: dict[str, Any], stream: Stream) -> DataFrame:
     tables = dict.fromkeys(f.table for f in source.feeds if f.stream == stream.name)
     frames = [_held(shell, source, batch, t).selectExpr("record_id", "version_at", "payload_sha256", "false AS is_gone")
@@ -140,23 +172,36 @@ def _remember(shell: Shell, source: Source, entries: list[accounts.Entry], decid
 
 
 def _table_rows(shell: Shell, source: Source, batch: dict[str, Any], table: str, decided: dict[str, DataFrame],
-                work: Workspace) -> tuple[DataFrame, DataFrame]:
+                said: DataFrame | None) -> tuple[DataFrame, DataFrame]:
     """The rows a batch puts into a core table, and the keys it takes out: deleted records, and edits that left it."""
-    feeds: list[Feed] = [f for f in source.feeds if f.table == table and f.stream in decided]
-    contract = shell.catalog.tables[table]
-    rows = reduce(lambda a, b: a.unionByName(b),
-                  [stage.core_rows(decided[f.stream], source, f, contract) for f in feeds])
-    mine = reduce(lambda a, b: a.unionByName(b), [
-        decided[name].select("record_id", "position", "batch_id", "received_at", "outcome")
-        for name in dict.fromkeys(f.stream for f in feeds)])
+    if table == consent.CONSENT and said is not None:
+        return said, said.select("record_id").limit(0)
+    rows, mine = _rows(shell, source, table, decided)
     held = _held(shell, source, batch, table)
-    if table == consent.CONSENT:
-        rows = work.keep("statements", statements.closed(statements.doubted(rows, mine, held), mine, held))
-        return rows, rows.select("record_id").limit(0)
     settled = mine.where(f"outcome IN ('{Outcome.DELETION}', '{Outcome.ACCEPTED}')").select("record_id")
     left = held.select("record_id").join(settled, "record_id", "left_semi")
     gone = left.join(rows.select("record_id"), "record_id", "left_anti")
     return rows, gone
+
+
+def _statements(shell: Shell, source: Source, batch: dict[str, Any], decided: dict[str, DataFrame],
+                work: Workspace) -> DataFrame | None:
+    """The rows a batch puts into core.consent, those that it closes among them; None where it has nothing about consent."""
+    if not any(f.table == consent.CONSENT and f.stream in decided for f in source.feeds):
+        return None
+    rows, mine = _rows(shell, source, consent.CONSENT, decided)
+    held = _held(shell, source, batch, consent.CONSENT)
+    return work.keep("statements", statements.closed(statements.doubted(rows, mine, held), mine, held))
+
+
+def _rows(shell: Shell, source: Source, table: str, decided: dict[str, DataFrame]) -> tuple[DataFrame, DataFrame]:
+    """The rows that the accepted records of a batch give a core table, and what became of the records that may feed it."""
+    feeds: list[Feed] = [f for f in source.feeds if f.table == table and f.stream in decided]
+    rows = reduce(lambda a, b: a.unionByName(b),
+                  [stage.core_rows(decided[f.stream], source, f, shell.catalog.tables[table]) for f in feeds])
+    return rows, reduce(lambda a, b: a.unionByName(b), [
+        decided[name].select("record_id", "position", "batch_id", "received_at", "outcome")
+        for name in dict.fromkeys(f.stream for f in feeds)])
 
 
 def _write(shell: Shell, source: Source, table: str, rows: DataFrame, gone: DataFrame) -> None:

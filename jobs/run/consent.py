@@ -118,15 +118,14 @@ def read(shell: Shell, pinned: dict[str, int]) -> Known:
     Raises ConsentUnreadable when one does not exist or cannot be read: an absent table is not an empty one. Every key
     is read, since counts alone come from the log and are there when the files are not.
     """
-    from pyspark.sql import functions as F
+    frames = {name: _read(shell, name, pinned.get(name, -1)) for name in TABLES}
+    return Known(*[statements.current(frame) if name == CONSENT else frame for name, frame in frames.items()])
 
-    frames = []
-    for name in TABLES:
-        with _readable(name, pinned.get(name, -1)):
-            frame = shell.lake.read(name, pinned[name])
-            frame.agg(F.count_if(F.hash(*shell.lake.contract(name).key) == 0)).collect()
-        frames.append(statements.current(frame) if name == CONSENT else frame)
-    return Known(*frames)
+
+def of_source(shell: Shell, source: str) -> DataFrame:
+    """Every statement of a source, the replaced ones too; none before its first. Raises ConsentUnreadable."""
+    shell.lake.ensure(CONSENT)
+    return _read(shell, CONSENT, shell.lake.version(CONSENT)).where(f"source = '{source}'")
 
 
 def of_person(shell: Shell, pinned: dict[str, int], source: str, source_person_id: str) -> dict[str, pa.Table]:
@@ -148,6 +147,16 @@ def of_person(shell: Shell, pinned: dict[str, int], source: str, source_person_i
                           for each in links.to_pylist()], pc.scalar(False))
     return {CONSENT: rows(CONSENT, theirs & pc.field("superseded_by").is_null()), LINK: links, HELD: held,
             IDENTITY: rows(IDENTITY, theirs)}
+
+
+def _read(shell: Shell, name: str, version: int) -> DataFrame:
+    """A table at a version, its keys read once: what fails, fails here."""
+    from pyspark.sql import functions as F
+
+    with _readable(name, version):
+        frame = shell.lake.read(name, version)
+        frame.agg(F.count_if(F.hash(*shell.lake.contract(name).key) == 0)).collect()
+        return frame
 
 
 def _texts(values: list[str]) -> pa.Array:

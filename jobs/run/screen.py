@@ -25,7 +25,7 @@ TABLE = "safety.candidate"
 def screen(settings: Settings, source_id: str) -> Report:
     """Add the candidates among a source's rows that are not known yet; a known one keeps its clocks.
 
-    Records that conform rejected are screened too, as far as they can be read.
+    Records that conform rejected or refused are screened too, as far as they can be read: reporting is a legal duty.
     """
     with open_shell(settings, "screen", source_id, with_engine=True) as shell:
         source, lake, now = shell.catalog.sources[source_id], shell.lake, datetime.now(UTC)
@@ -47,17 +47,19 @@ def screen(settings: Settings, source_id: str) -> Report:
 
 
 def _candidates(shell: Shell, source: Source, kind: stage.Kind, work: Workspace, now: datetime) -> Iterator[DataFrame]:
-    """Those among the rows of a core table, and among the rejected records of the streams that feed it."""
-    lake, table, pointers = shell.lake, f"core.{kind}", f"{source.raw}__rejected"
+    """Those among the rows of a core table, and among the records of the streams that feed it which are not in core."""
+    lake, table = shell.lake, f"core.{kind}"
     shell.trail.reads(table)
     yield stage.screen(lake.read(table).where(f"source = '{source.id}'"), kind, stage.lexicon(), now)
-    if not lake.exists(pointers):
+    apart = [name for name in (f"{source.raw}__rejected", f"{source.raw}__refused") if lake.exists(name)]
+    if not apart:
         return
-    shell.trail.reads(source.raw, pointers)
+    shell.trail.reads(source.raw, *apart)
     place = ["batch_id", "position"]
-    rejected = lake.read(source.raw).join(lake.read(pointers).select(*place), place, "left_semi")
+    pointers = reduce(lambda a, b: a.unionByName(b), [lake.read(name).select(*place) for name in apart])
+    records = lake.read(source.raw).join(pointers, place, "left_semi")
     for feed in source.feeds:
         if feed.table == table:
             # Kept, because Sail fails to plan a filter on what is made of bytes.
-            rows = work.keep(f"unread_{feed.name}", stage.unread(rejected, source, feed, lake.contract(table)))
+            rows = work.keep(f"unread_{feed.name}", stage.unread(records, source, feed, lake.contract(table)))
             yield stage.screen(rows, kind, stage.lexicon(), now).withColumn("table_name", F.lit(source.raw))

@@ -94,7 +94,7 @@ def decide(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
         return persons.select("person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"),
                               *[F.lit(None).cast("timestamp").alias(c) for c in WINDOW])
     cells = {f"cell_{n}": cell for n, cell in enumerate(use.cells)}
-    answers = _answers(_winners(people, _statements(consent, use), use), cells, use.recipient)
+    answers = _answers(winners(people, consent, use), cells, use.recipient)
     reason = _reason([F.coalesce(F.col(name), F.lit(UNKNOWN)) for name in cells])
     return persons.join(answers, on="person_key", how="left").select(
         "person_key", (reason == str(PermitReason.PERMITTED)).alias("is_permitted"), reason.alias("reason_code"), *WINDOW)
@@ -215,20 +215,20 @@ def _statements(consent: DataFrame, use: Use) -> DataFrame:
         "recorded_at", "given_by_code", *WINDOW, says(use).alias("says"))
 
 
-def _winners(people: DataFrame, statements: DataFrame, use: Use) -> DataFrame:
-    """What the latest statement says, per person, source and scope: one small aggregate, no window.
+def winners(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
+    """What the latest statement says, per person, source and scope: SCOPE, says, WINDOW. One small aggregate, no window.
 
     The few yeses about a window of time are found again by their weight.
     """
-    said = statements.join(linked(people), on=["source", "source_person_id"], how="inner").withColumn(
+    said = _statements(consent, use).join(linked(people), on=["source", "source_person_id"], how="inner").withColumn(
         "says", given(people, use)).where(is_heard(people))
-    winners = said.groupBy(*SCOPE).agg(F.max(weight()).alias("latest"))
+    won = said.groupBy(*SCOPE).agg(F.max(weight()).alias("latest"))
     windowed = said.where((F.col("says") == YES) & (F.col(WINDOW[0]).isNotNull() | F.col(WINDOW[1]).isNotNull()))
     bounds = windowed.select(*SCOPE, weight().alias("latest"), *WINDOW).groupBy(*SCOPE, "latest").agg(
         F.max(WINDOW[0]).alias(WINDOW[0]), F.min(WINDOW[1]).alias(WINDOW[1]))
-    same = [winners[c].eqNullSafe(bounds[c]) for c in (*SCOPE, "latest")]
-    return winners.join(bounds, reduce(and_, same), "left").select(
-        *[winners[c] for c in SCOPE], F.pmod(winners["latest"], F.lit(WORDS)).alias("says"), *[bounds[c] for c in WINDOW])
+    same = [won[c].eqNullSafe(bounds[c]) for c in (*SCOPE, "latest")]
+    return won.join(bounds, reduce(and_, same), "left").select(
+        *[won[c] for c in SCOPE], F.pmod(won["latest"], F.lit(WORDS)).alias("says"), *[bounds[c] for c in WINDOW])
 
 
 def about(purpose: str, category: str | None) -> Column:

@@ -78,15 +78,15 @@ def screen(rows: DataFrame, kind: Kind, lexicon: Lexicon, found_at: datetime) ->
     ).where(F.col("reason_code").isNotNull())
 
 
-def unread(rejected: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
-    """Rejected raw records of a feed's stream as rows for ``screen``: with what can be read of each, null for the rest.
+def unread(records: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
+    """Raw records of a feed's stream that are not in core as rows for ``screen``: with what can be read, null for the rest.
 
     Reporting does not wait for a record to be put right. Where no text can be found the whole payload is the text; a
     record without an id is named by its batch and position.
     """
     content = F.when(F.is_valid_utf8(F.col("payload")), F.col("payload").cast("string")).otherwise(
         F.decode(F.col("payload"), "ISO-8859-1"))
-    base = rejected.where(F.col("stream") == feed.stream).withColumn("content", content)
+    base = records.where(F.col("stream") == feed.stream).withColumn("content", content)
     found = {m.column: compile_call(m.expression, Json(F.col("content"))).value for m in feed.mappings if m.expression}
     for column, default in {"text": F.col("content"), "is_from_brand": F.lit(False), "status_code": F.lit("")}.items():
         if column in found:

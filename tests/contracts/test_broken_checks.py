@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.broken import APP, GLUCOSE, OBSERVATION, OPTIN, PARTNER, Case, is_refused
+from tests.contracts.broken import APP, GLUCOSE, OBSERVATION, OPTIN, PARTNER, SOCIAL, Case, is_refused
 
 UNIT = "      - name: unit_code\n"
 VALUE = "        logicalType: number\n"
@@ -109,8 +109,20 @@ COLUMNS: dict[str, Case] = {
                                       ("logicalType string of value does not fit physicalType double", "write logicalType: number")),
     "agreement that ends on no day": (PARTNER, '"2028-12-31"', '"2028-02-31"', "2028-02-31", ("agreementExpiresOn: '2028-02-31' is no day",)),
 }
+REFUSAL = ("  - {property: refusal, value: {purposes: [brand_communication, patient_education, adherence_monitoring, research, "
+           "decision_support, personalised_services], purgeAfterDays: 30}}\n")
+REFUSALS: dict[str, Case] = {
+    "none where people are asked": (APP, REFUSAL, "", "",
+                                    ("refusal is missing, though core.consent is fed", "purgeAfterDays: 30")),
+    "no purpose": (APP, "refusal, value: {purposes: [brand_communication, patient_education, adherence_monitoring, research, "
+                   "decision_support, personalised_services]", "refusal, value: {purposes: []", "refusal", ("refusal.purposes",)),
+    "days missing": (APP, ", purgeAfterDays: 30", "", "refusal", ("refusal.purgeAfterDays is missing", "no default")),
+    "days below nought": (APP, "purgeAfterDays: 30", "purgeAfterDays: -1", "refusal", ("refusal.purgeAfterDays",)),
+    "where nobody is asked": (SOCIAL, "  - {property: linkPurposes", "  - {property: refusal, value: {purposes: [research], "
+                              "purgeAfterDays: 30}}\n  - {property: linkPurposes", "refusal", ("no feed goes to core.consent",)),
+}
 CASES = {f"{kind}: {name}": case for kind, cases in (
-    ("promise", PROMISES), ("type", TYPES), ("name", NAMES), ("schedule", SCHEDULES), ("column", COLUMNS)) for name, case in cases.items()}
+    ("promise", PROMISES), ("type", TYPES), ("name", NAMES), ("schedule", SCHEDULES), ("column", COLUMNS), ("refusal", REFUSALS)) for name, case in cases.items()}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,10 +12,11 @@ from typing import Any
 def described(dag: Any) -> dict[str, Any]:
     """All that the tests want to know about a DAG."""
     waits_for = getattr(dag.timetable, "asset_condition", None)
+    clock = getattr(dag.timetable, "timetable", dag.timetable)
     return {
         "owner": dag.owner, "tags": sorted(dag.tags), "doc": dag.doc_md, "runs": dag.max_active_runs,
         "catchup": dag.catchup, "timetable": type(dag.timetable).__name__,
-        "cron": getattr(dag.timetable, "expression", None),
+        "cron": getattr(clock, "expression", None),
         "condition": type(waits_for).__name__, "triggers": sorted(a.name for a in getattr(waits_for, "objects", [])),
         "access": {role: sorted(things["DAGs"]) for role, things in (dag.access_control or {}).items()},
         "tasks": {task.task_id: task_described(task) for task in dag.tasks}}

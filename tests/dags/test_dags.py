@@ -80,8 +80,9 @@ def test_sources_run_on_their_schedule_and_land_with_their_own_connection_only(d
         assert (dag["timetable"], dag["cron"]) == ("CronTriggerTimetable", source.schedule)
         assert {t: (tasks[t]["words"], tasks[t]["down"], tasks[t]["connections"]) for t in tasks} == {
             "land": (["land", name], ["conform"], [source.connection.id]),
-            "conform": (["conform", name], ["screen"], []), "screen": (["screen", name], [], [])}
-        assert tasks["conform"]["rule"] == tasks["screen"]["rule"] == "none_failed"
+            "conform": (["conform", name], ["screen"], []), "screen": (["screen", name], ["purge"] if source.refusal else [], []),
+            **({"purge": (["purge", name], [], [])} if source.refusal else {})}
+        assert {tasks[t]["rule"] for t in tasks if t != "land"} == {"none_failed"}
         assert set(source.tables) < set(tasks["conform"]["outlets"])
 
 
@@ -93,9 +94,12 @@ def test_consumers_wait_for_any_of_what_they_rest_on(dags: dict[str, Any]) -> No
     for group, members in catalog().release_groups().items():
         expected[f"release_{group}"] = sorted(p.table.name for p in members)
     for name in catalog().recipients:
-        expected[f"recall_{name}"] = ["core.consent", "ledger.delivery", "vault.link"]
+        expected[f"recall_{name}"] = ["core.consent", "core.identity", "ledger.delivery", "vault.held", "vault.link"]
     assert {name: dags[name]["triggers"] for name in expected} == expected
     assert {dags[name]["condition"] for name in expected} == {"AssetAny"}
+    by_night = {name for name in expected if dags[name]["cron"] == "0 1 * * *"}
+    assert by_night == {f"recall_{name}" for name in catalog().recipients} | {
+        f"product_{p.id}" for p in catalog().products.values() if p.legal_basis.rests_on_consent}
 
 
 def test_assets_are_the_tables_and_lie_where_the_tables_lie(dags: dict[str, Any]) -> None:

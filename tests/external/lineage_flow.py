@@ -23,6 +23,7 @@ from jobs.run.land import land
 from jobs.run.past import Asked
 from jobs.run.people import resolve
 from jobs.run.product import build
+from jobs.run.purge import purge
 from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.run.replay import replay
@@ -72,6 +73,8 @@ def _sources(settings: Settings, patch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"conform.{SOURCE}"
     screen(settings, SOURCE)
     yield f"screen.{SOURCE}"
+    purge(settings, SOURCE)
+    yield f"purge.{SOURCE}"
     resolve(settings)
     yield "resolve.people"
 

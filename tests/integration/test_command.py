@@ -21,7 +21,7 @@ from jobs.settings import Settings
 from tests.landing import lake_of
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
-UNKNOWN = {"land": "source", "conform": "source", "screen": "source", "build": "product", "release": "release group",
+UNKNOWN = {"land": "source", "conform": "source", "screen": "source", "purge": "source", "build": "product", "release": "release group",
            "extract prepare": "recipient"}
 
 

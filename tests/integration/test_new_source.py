@@ -155,7 +155,7 @@ def test_its_dag_appears_and_wakes_what_reads_its_tables(dags: dict[str, Any]) -
     assert (dag["cron"], dag["owner"], dag["tags"]) == ("20 4 * * *", "communities", ["club", "source"])
     assert dag["tasks"]["land"]["connections"] == ["concord_glucose_club"]
     outlets = set(dag["tasks"]["conform"]["outlets"])
-    assert outlets == {*TABLES, "raw.glucose_club__rejected"}
+    assert outlets == {*TABLES, "raw.glucose_club__rejected", "raw.glucose_club__refused"}
     woken = {name for name, other in dags.items() if outlets & set(other["triggers"])}
     assert woken == {"people", *(f"product_{p.id}" for p in catalog().products.values() if set(p.inputs) & set(TABLES))}
     assert "product_glucose_daily" in woken
