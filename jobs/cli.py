@@ -94,7 +94,8 @@ def resolve() -> None:
     """Link source identities to persons.  Example: concord resolve"""
     from jobs.run.people import resolve as run
 
-    _report(lambda: run(Settings()), "{identities} identities are {persons} persons, {new_links} links are new")
+    _report(lambda: run(Settings()), "{identities} identities are {persons} persons, {new_links} links are new, {held} matches "
+            "wait for a review")
 
 
 @app.command()

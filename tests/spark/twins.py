@@ -25,7 +25,7 @@ from tests.integration.connecting import NAMES, access_to
 
 PEOPLE, DAYS, LATER = 100, 5, 1
 # When a run happened to take place, and what it was called: all that may differ between two runs over the same rows.
-OF_THE_RUN = {"at", "conformed_at", "decided_at", "found_at", "linked_at", "minted_at", "released_at", "report_due_at", "run_id",
+OF_THE_RUN = {"at", "conformed_at", "decided_at", "found_at", "held_at", "linked_at", "minted_at", "released_at", "report_due_at", "run_id",
               "triage_due_at", "written_at"}
 
 
@@ -52,6 +52,14 @@ class Made:
         for row in self.lake.arrow("vault.link").to_pylist():
             people.setdefault(row["person_key"], set()).add((row["source"], row["source_person_id"], row["evidence"]))
         return {frozenset(identities) for identities in people.values()}
+
+    def held(self) -> set[frozenset[frozenset[tuple[str, str]]]]:
+        """The matches that wait for a review, each as the identities of its two persons."""
+        people: dict[str, set[tuple[str, str]]] = {}
+        for row in self.lake.arrow("vault.link").to_pylist():
+            people.setdefault(row["person_key"], set()).add((row["source"], row["source_person_id"]))
+        return {frozenset(frozenset(people[row[c]]) for c in ("person_key", "other_key"))
+                for row in self.lake.arrow("vault.held").to_pylist()}
 
     def take(self, other: Made, *folders: str) -> None:
         """Replace folders of the lake by another lake's."""
