@@ -1,4 +1,4 @@
-"""What became of statements by category, age and links: words of explain that the random twin does not draw."""
+"""What became of statements by category, age and links: each word of explain, case by case."""
 
 from __future__ import annotations
 
