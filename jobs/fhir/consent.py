@@ -151,7 +151,7 @@ class Reader:
     def provision(self, holder: dict[str, Any], depth: int = 0) -> Provision:
         """A provision with those nested in it."""
         if depth > DEEPEST:
-            raise self.fail("provision", f"nested less than {DEEPEST} deep")
+            raise self.fail("provision", f"nested at most {DEEPEST} deep")
         if holder.get("modifierExtension"):
             raise self.fail("modifierExtension", "known here, and it may change what the provision says")
         kind = self.text(holder, "type") or None

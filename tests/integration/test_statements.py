@@ -31,11 +31,16 @@ def fhir(name: str, purposes: list[str], day: int, nested: list[Any] | None = No
             "type": "permit", "purpose": [{"code": p} for p in purposes], "provision": nested or []}, **changes}, "Consent")
 
 
+def deep(levels: int) -> dict[str, Any]:
+    return {"type": "permit", "purpose": [{"code": "research"}], "provision": [deep(levels - 1)] if levels else []}
+
+
 LAB = {"type": "deny", "actor": [{"reference": {"reference": "Organization/lab"}}]}
 BROKEN: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
     "a type of its own": ({"provision": {"type": "maybe"}}, ("bad_format", "provision.type")),
     "a period that ends before it begins": (
         {"provision": {"type": "permit", "period": {"start": "2026-02", "end": "2026-01"}}}, ("bad_format", "provision.period")),
+    "provisions nested too deep": ({"provision": deep(40)}, ("bad_format", "provision" + 17 * ".provision[0]" + ".provision")),
     "an unknown purpose": ({"provision": {"type": "permit", "purpose": [{"code": "fun"}]}}, ("unknown_code", "purpose_code")),
     "nobody": ({"patient": None}, ("missing", "source_person_id")),
     "a time to come": ({"dateTime": "2036-01-01"}, ("in_future", "recorded_at")),

@@ -252,7 +252,7 @@ def deep(levels: int) -> dict[str, Any]:
     ({"provision": {"period": {"start": 2026}}}, "provision.period.start is not a text"),
     ({"provision": {"provision": [{"type": "deny", "purpose": [{"system": "s"}]}]}}, "provision.provision[0].purpose.code"),
     ({"provision": {"provision": "none"}}, "provision.provision is not a list of objects"),
-    ({"provision": deep(17)}, "nested less than 16 deep"),
+    ({"provision": deep(17)}, "nested at most 16 deep"),
     ({"provision": {"modifierExtension": [{"url": "https://x.example"}]}}, "provision.modifierExtension"),
     ({"modifierExtension": [{"url": "https://x.example"}]}, "resource.modifierExtension"),
     ({"dateTime": "yesterday"}, "dateTime"), ({"patient": "Patient/52"}, "patient is not an object")])
@@ -263,7 +263,7 @@ def test_what_cannot_be_read_decides_nothing(broken: dict[str, Any], place: str)
 
 
 def test_sixteen_levels_are_read():
-    assert answered([consent(deep(15))], asked()) == ("PERMIT", [])
+    assert answered([consent(deep(16))], asked()) == ("PERMIT", [])
 
 
 RULES = st.sampled_from([CLINIC_NO, RESTRICTED, NO_MEDICATION, HMARKET_NO, provision("permit", actor=actor("Organization/54")),
