@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from croniter import CroniterBadDateError, croniter
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
 from contracts.places import near
 from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
@@ -42,7 +43,7 @@ class Connection(Frozen):
     """How a source is reached. Addresses and credentials come from the Airflow connection of that id."""
 
     id: Name
-    connector: Literal["rest", "salesforce", "mastodon", "fhir_bulk"]
+    connector: Literal["rest", "salesforce", "mastodon", "fhir_bulk", "object_drop"]
     token_path: str | None
     page_size: Annotated[int, Field(gt=0)]
     max_answer_mb: Annotated[int, Field(gt=0)]
@@ -170,6 +171,7 @@ class Source(Contract):
         for name in sorted(known - {f.stream for f in self.feeds}):
             raise ValueError(f"stream {name} feeds nothing, so its records would have no outcome; add a schema entry for "
                              "it, or take the stream out")
+        refuse_unfit_drop(self)
         return self
 
 
