@@ -1,4 +1,4 @@
-"""The main job end to end: four sources to governed products and a partner's extract, through Airflow."""
+"""The main job end to end: six sources to governed products and a partner's extract, through Airflow."""
 
 from __future__ import annotations
 
