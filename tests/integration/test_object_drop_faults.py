@@ -116,9 +116,10 @@ def test_an_object_that_changes_while_the_others_are_read(drop: Drop, change: st
 
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz"])
-def test_a_read_that_was_cut_goes_on_where_it_was(bent: Shelf, name: str) -> None:
+@pytest.mark.parametrize(("cuts", "shorts"), [(2, 0), (0, 2)])
+def test_a_read_that_was_cut_goes_on_where_it_was(bent: Shelf, name: str, cuts: int, shorts: int) -> None:
     content = WHOLE if name.endswith("gz") else gzip.decompress(WHOLE)
-    bent.objects, bent.cuts = {f"members/{name}": (content, "2026-10-01T00:00:00Z")}, 2
+    bent.objects, bent.cuts, bent.shorts = {f"members/{name}": (content, "2026-10-01T00:00:00Z")}, cuts, shorts
     assert ids(bent.drop.reader(dropped("community", "members")).fetch()) == [f"m{n}" for n in range(9_000)]
     assert len(bent.asked) == len(set(bent.asked)) == 3
 

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 from infra.local.sources import soql
+from infra.local.sources.export_files import files
 from infra.local.sources.population import PRESENCE, Settings
+from infra.local.sources.process import running
 from infra.local.sources.versions import salesforce_time
 from infra.local.sources.withdrawals import in_by_consent, withdraw
 from infra.local.sources.world import World
@@ -30,7 +32,7 @@ def rendered(world: World) -> dict[str, bytes]:
     parts |= {"social": [social.render(s, world.clock) for s in social.statuses if s.is_shown(world.clock)]}
     parts |= {"observations": list(cloud.render(rows[rows["at"] <= world.clock])),
               "truth": world.population.truth()}
-    return {name: msgspec.json.encode(part) for name, part in parts.items()}
+    return {name: msgspec.json.encode(part) for name, part in parts.items()} | files(world)
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(world: World) -> None:
@@ -76,6 +78,25 @@ def test_consents_are_given_refused_and_withdrawn_in_believable_shares() -> None
         cells[row["ContactPointType"], row["DataUsePurpose__c"], row["Country__c"], row["CaptureDate"][:7]] += 1
     assert sum(count > 7 for count in cells.values()) > 20
     assert sum(count < 7 for count in cells.values()) > 20
+
+
+def test_files_stay_as_they_were_dropped_and_hold_what_others_hold() -> None:
+    world = World(Settings(600, 3))
+    first = files(world)
+    assert {name.rpartition("/")[0] for name in first} == {
+        "community/members", "community/consents", "study/participants", "study/consents"} and len(first) == 4
+    world.advance(40)
+    later = files(world)
+    assert later.items() >= first.items() and len(later) == 4 * 7
+    said = [v.record for v in world.study.logs["consents"].versions]
+    for field, values in (("decision", {"agreed", "declined", "withdrawn", "pending"}), ("purpose", {"research", "biobank"}),
+                          ("given_by", {"participant", "guardian"}), ("recipient", {None, "glycemia_institute"})):
+        assert {record[field] for record in said} == values
+    children = {v.record["participant_id"] for v in world.study.logs["participants"].versions if v.id.endswith("C")}
+    assert children == {r["participant_id"] for r in said if r["given_by"] == "guardian"}
+    answers = [v.record for v in world.community.logs["consents"].versions]
+    assert {r["answer"] for r in answers} == {"yes", "no", "withdrawn", "shown"} and "newsletter" in {r["purpose"] for r in answers}
+    assert any(v.deleted for v in world.community.logs["members"].versions)
 
 
 @pytest.mark.parametrize(("where", "ids"), [
@@ -136,3 +157,19 @@ def test_who_is_in_by_consent_is_no_canary_and_said_no_nowhere() -> None:
     latest = {(s["user_id"], s["purpose"]): s["decision"] for s in world.app.consents.page(0, world.app.consents.end(world.clock))
               if s["recipient"] is None}
     assert {latest[user, purpose] for user in users for purpose in ("adherence_monitoring", "decision_support")} == {"granted"}
+
+
+def dropped(folder: Path) -> set[str]:
+    """The files that the program has dropped."""
+    return {p.relative_to(folder / "exports").as_posix() for p in (folder / "exports").rglob("*.*")}
+
+
+def test_the_program_drops_files_as_its_clock_moves(tmp_path: Path) -> None:
+    with running(tmp_path, "--people", "40", "--days", "1") as sources:
+        first = dropped(tmp_path)
+        assert len(first) == 4 and "study/consents/2026-10-01.csv" in first
+        sources.control("advance", days=7)
+        assert dropped(tmp_path) - first == {f"{name}/2026-10-08.{end}" for name, end in (
+            ("study/consents", "csv"), ("study/participants", "csv"), ("community/members", "ndjson.gz"), ("community/consents", "ndjson.gz"))}
+        sources.control("reset")
+        assert dropped(tmp_path) == first
