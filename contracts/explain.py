@@ -40,7 +40,7 @@ def problems(error: pydantic.ValidationError, model: type[pydantic.BaseModel],
 def _subject(said: str) -> tuple[str, ...]:
     """The words that lead to what a sentence about a whole contract is about: it begins with them."""
     first, second, *_ = said.split()
-    return ("schema", second) if first in ("column", "feed") else (first, second)
+    return ({"column": "schema", "feed": "schema", "stream": "streams"}.get(first, first), second)
 
 
 def _names(loc: tuple[int | str, ...], values: Any) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from croniter import CroniterBadDateError, croniter
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
 from contracts.places import near
 from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
@@ -46,7 +47,7 @@ class Connection(Frozen):
     """How a source is reached. Addresses and credentials come from the Airflow connection of that id."""
 
     id: Name
-    connector: Literal["rest", "salesforce", "mastodon", "fhir_bulk"]
+    connector: Literal["rest", "salesforce", "mastodon", "fhir_bulk", "object_drop"]
     token_path: str | None
     page_size: Annotated[int, Field(gt=0)]
     max_answer_mb: Annotated[int, Field(gt=0)]
@@ -128,7 +129,8 @@ class Refusal(Frozen):
 
 
 class Source(Contract):
-    """A source system: its streams, and the core rows made of them. ``refusal`` is None where nobody is asked for consent."""
+    """A source system: its streams, and the core rows made of them. ``refusal`` is None where nobody is asked
+    for consent, or where it brings nothing that could be refused."""
 
     connection: Connection
     schedule: str
@@ -168,12 +170,12 @@ class Source(Contract):
 
     @property
     def refusable(self) -> tuple[Stream, ...]:
-        """The streams whose records are refused where their person said no to everything.
+        """The streams whose records may be refused, where their person said no to everything.
 
         What it takes to know and to honour that no is taken in: statements, identities, contact points.
         """
         kept = {f.stream for f in self.feeds if f.table in HONOURING}
-        return tuple(s for s in self.streams if self.refusal and s.name not in kept)
+        return tuple(s for s in self.streams if s.name not in kept)
 
     def stream(self, name: str) -> Stream:
         """The stream of that name. Raises KeyError."""
@@ -195,15 +197,17 @@ class Source(Contract):
                 if name.startswith(f"{other}_"):
                     raise ValueError(f"feed {name} begins with the name of feed {other}; choose another name, so that "
                                      "feed_column is never that of two")
-        asks = CONSENT in self.tables
+        asks = CONSENT in self.tables and bool(self.refusable)
         if asks and self.refusal is None:
             raise ValueError("refusal is missing, though core.consent is fed; write a customProperties entry {property: "
                              "refusal, value: {purposes: [...], purgeAfterDays: 30}} with all purposes people are asked for")
         if self.refusal and not asks:
-            raise ValueError("refusal is of no use where no feed goes to core.consent; take it out")
+            raise ValueError("refusal is of no use where no feed goes to core.consent, or none to anything but people and "
+                             "what they say; take it out")
         for name in sorted(known - {f.stream for f in self.feeds}):
             raise ValueError(f"stream {name} feeds nothing, so its records would have no outcome; add a schema entry for "
                              "it, or take the stream out")
+        refuse_unfit_drop(self)
         return self
 
 

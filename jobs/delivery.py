@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts.model import Recipient
 from jobs.connections import access
 from jobs.errors import SourceUnavailable
 from jobs.stages.extract import MANIFEST
-from jobs.storage import region
+from jobs.storage import client
 
 
 def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes], last: str = MANIFEST) -> None:
@@ -23,13 +21,10 @@ def upload(recipient: Recipient, destination: str, files: Mapping[str, bytes], l
     """
     held = access(recipient.connection)
     bucket, _, prefix = destination.removeprefix("s3://").partition("/")
-    client = boto3.client(
-        "s3", endpoint_url=held.base_url, aws_access_key_id=held.login, aws_secret_access_key=held.password,
-        region_name=region(), verify=held.ca_file or None,
-        config=Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}))
+    store = client(held, held.base_url)
     try:
         for name in sorted(files, key=lambda n: (n == last, n)):
-            client.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=files[name])
+            store.put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=files[name])
     except (BotoCoreError, ClientError) as error:
         raise SourceUnavailable(f"delivery to bucket {bucket} of {recipient.id} failed ({type(error).__name__}); "
                                 "it stays here and can be delivered again") from None

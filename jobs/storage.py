@@ -1,12 +1,34 @@
-"""Access to object stores by boto3's credential chain, for every library that reads the lake."""
+"""Access to object stores: by boto3's credential chain for the lake, by a connection for what others give or get."""
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from jobs.connections import LOOPBACK, Access
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
+
+AWS_HOST = re.compile(r"s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?")
+# botocore logs whole requests and answers, with keys of objects.
+logging.getLogger("botocore").setLevel(logging.CRITICAL)
+
+
+def client(held: Access, address: str) -> Any:
+    """boto3's S3 client of the store at an address, as the user of a connection; nobody else's credentials are tried."""
+    import boto3
+    from botocore.config import Config
+
+    host = urlsplit(address).hostname or ""
+    aws = AWS_HOST.fullmatch(host)
+    return boto3.client(
+        "s3", endpoint_url=address, aws_access_key_id=held.login, aws_secret_access_key=held.password,
+        region_name=aws[1] if aws else region(), verify=held.ca_file or None,
+        config=Config(retries={"max_attempts": 3}, s3={"addressing_style": "path"}, proxies={} if host in LOOPBACK else None))
 
 
 def storage_options(root: str) -> dict[str, str] | None:

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 
 from contracts import catalog
 from infra.local.home import Home
+from infra.local.store import bucket, dropping
 
 CLIENTS = {"adherence_app": "app"}
 
 
 def connections(home: Home, airflow: str, store: str, store_login: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    """Connections by id: every source, every partner's store, and Airflow itself as its service user sees it.
+    """Connections by id: every source or the bucket it drops files into, every partner's store, and Airflow itself as its
+    service user sees it.
 
     Those of ``keys/connections.json``, in Airflow's own format, come first: for a source that is not simulated.
     """
@@ -25,6 +27,8 @@ def connections(home: Home, airflow: str, store: str, store_login: tuple[str, st
         if client := known.get(CLIENTS.get(source.id, source.id)):
             found[source.connection.id] = _connection(base, client["client_id"], client["client_secret"],
                                                       str(home.sources / "ca.pem"))
+    for name in dropping(home.exports):
+        found[catalog().sources[name].connection.id] = _connection(f"{store}/{bucket(name)}", *store_login)
     for recipient in catalog().recipients.values():
         found[recipient.connection] = _connection(store, *store_login)
     own = home.keys / "connections.json"

@@ -47,6 +47,11 @@ class Home:
         return self.root / "sources"
 
     @property
+    def exports(self) -> Path:
+        """Files that simulated systems drop, in a folder for each."""
+        return self.sources / "exports"
+
+    @property
     def accounts(self) -> Path:
         """Airflow's users with their passwords."""
         return self.keys / "airflow.json"

@@ -1,4 +1,4 @@
-"""The services of a local installation: the source systems, the partner's store, the engine, Airflow."""
+"""The services of a local installation: the source systems, the object store, the engine, Airflow."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from contracts import catalog
 from infra.local.connections import connections
 from infra.local.home import Home
 from infra.local.preflight import HOST, free_port
 from infra.local.processes import MARK, Service, ServiceEnded, start
 from infra.local.sources.credentials import write_private
+from infra.local.store import filled
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -64,7 +64,7 @@ class Services:
         sources.await_ready((self.home.sources / "endpoint.json").exists)
         url = f"http://{HOST}:{port}"
         write_private(self.home.airflow / "connections.json", connections(self.home, url, self.store, self.store_login))
-        store.await_ready(self._made_buckets)
+        store.await_ready(lambda: filled(self.store, self.store_login, self.home.exports))
         if engine:
             engine.await_ready((self.home.root / "engine.address").exists)
         airflow.await_ready((self.home.airflow / "ready").exists)
@@ -117,18 +117,3 @@ class Services:
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
         if made.returncode:
             raise ServiceEnded(f"the keys could not be made: {(made.stderr or made.stdout).strip()}")
-
-    def _made_buckets(self) -> bool:
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        login, password = self.store_login
-        client = boto3.client("s3", endpoint_url=self.store, aws_access_key_id=login, aws_secret_access_key=password,
-                              region_name="us-east-1", config=Config(proxies={}, retries={"total_max_attempts": 1}))
-        try:
-            for recipient in catalog().recipients.values():
-                client.create_bucket(Bucket=urlsplit(recipient.delivery).netloc)
-        except BotoCoreError:
-            return False
-        return True

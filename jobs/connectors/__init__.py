@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts.model import Source, Stream
 from jobs.connections import Access
-from jobs.connectors.explain import explained
+from jobs.connectors.explain import Reading, explained
 from jobs.connectors.records import Cursor, Record
 from jobs.connectors.session import Session
 from jobs.connectors.session import session as open_session
 
 State = dict[str, dict[str, Any]]
 Item = Record | tuple[str, Cursor]
-Reader = Callable[[Source, Stream, Session, Cursor, datetime], Iterator[Item]]
+Way = TypeVar("Way", bound=Reading)
+Reader = Callable[[Source, Stream, Way, Cursor, datetime], Iterator[Item]]
 Known = Callable[[str, int], Mapping[str, str]]
 
 __all__ = ["Cursor", "Known", "Record", "State", "fetch"]
@@ -35,18 +36,35 @@ def fetch(source: Source, access: Access, state: State, known: Known,
     record of the last days. ``now`` is a time with a zone: a record dated later never moves a cursor beyond it.
     With the cursors of a complete fetch and nothing changed at the source, nothing is yielded but cursors.
     Raises SourceUnavailable when the source is down or cut off, SourceRefused when it answers what it may not,
-    ConfigurationError when its address is not https.
+    ConfigurationError when its address is not https, or names no bucket where files are dropped.
     """
+    if source.connection.connector == "object_drop":
+        from jobs.connectors import object_drop
+        from jobs.connectors.bucket import Bucket
+        yield from _streams(source, Bucket(access, source), lambda stream: object_drop.read, state, now)
+        return
+
+    def reader(stream: Stream) -> Reader[Session]:
+        return _reader(source, known(stream.name, stream.revisit_days + 1) if stream.revisit_days else {})
+
     with open_session(access, source.id, source.connection.max_answer_mb) as http:
-        for stream in source.streams:
-            http.place.stream = stream.name
-            read = _reader(source, known(stream.name, stream.revisit_days + 1) if stream.revisit_days else {})
-            with explained(http):
-                http.authorise(access, source.connection.token_path)
-                yield from read(source, stream, http, dict(state.get(stream.name, {})), now)
+        with explained(http):
+            http.authorise(access, source.connection.token_path)
+        yield from _streams(source, http, reader, state, now)
 
 
-def _reader(source: Source, landed: Mapping[str, str]) -> Reader:
+def _streams(source: Source, way: Way, reader: Callable[[Stream], Reader[Way]], state: State,
+             now: datetime) -> Iterator[Item]:
+    """Every stream of a source, read over one way to it by the reader that a stream has."""
+    for stream in source.streams:
+        way.place.stream = stream.name
+        read = reader(stream)
+        with explained(way):
+            yield from read(source, stream, way, dict(state.get(stream.name, {})), now)
+
+
+def _reader(source: Source, landed: Mapping[str, str]) -> Reader[Session]:
+    """The reader of an API."""
     match source.connection.connector:  # a vendor's client is imported only where it is used: some take seconds
         case "rest":
             from jobs.connectors import rest
@@ -60,3 +78,4 @@ def _reader(source: Source, landed: Mapping[str, str]) -> Reader:
         case "fhir_bulk":
             from jobs.connectors import fhir_bulk
             return fhir_bulk.read
+    raise NotImplementedError(f"connector {source.connection.connector} speaks to no API")

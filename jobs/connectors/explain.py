@@ -20,7 +20,9 @@ CODES = frozenset({
     "INVALID_FIELD", "INVALID_TYPE", "MALFORMED_QUERY", "INVALID_SESSION_ID", "INVALID_QUERY_LOCATOR",
     "REQUEST_LIMIT_EXCEEDED", "INSUFFICIENT_ACCESS", "API_DISABLED_FOR_ORG", "QUERY_TIMEOUT", "NOT_FOUND",
     "invalid_client", "invalid_grant", "invalid_scope", "unauthorized_client", "unsupported_grant_type",
-    "invalid_request", "invalid_token", "not-supported", "not-found"})
+    "invalid_request", "invalid_token", "not-supported", "not-found",
+    "AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "InvalidObjectState", "NoSuchBucket", "SignatureDoesNotMatch",
+    "SlowDown"})
 
 
 @dataclass

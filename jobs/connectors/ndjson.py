@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import requests
@@ -57,24 +57,32 @@ def lines(http: Session, file: File) -> Iterator[bytes]:
     raise SourceUnavailable(f"{http.place}: a file of the export stayed incomplete; try again later")
 
 
+def split(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines that bytes hold, without their line ends; what stands behind the last end comes last, if only as b""."""
+    parts: list[bytes] = []
+    for chunk in chunks:
+        first, *rest = chunk.split(b"\n")
+        parts.append(first)
+        for following in rest:
+            yield b"".join(parts)
+            parts = [following]
+    yield b"".join(parts)
+
+
+def whole(line: bytes) -> Iterator[bytes]:
+    """The line without a carriage return at its end; nothing where it is empty."""
+    if line.strip():
+        yield line.removesuffix(b"\r")
+
+
 def _split(http: Session, url: str) -> Iterator[bytes]:
     """The lines of one download. Raises _Cut when the last one has no end and is not whole."""
     head = {"Accept": "application/fhir+ndjson"}
+    last = b""
     with http.get(http.url(url), stream=True, headers=head) as answer:
-        parts: list[bytes] = []
-        for chunk in answer.iter_content(CHUNK):
-            first, *rest = chunk.split(b"\n")
-            parts.append(first)
-            for following in rest:
-                yield from _whole(parts)
-                parts = [following]
-    last = list(_whole(parts))
-    if last and not is_json(last[0]):
+        for line in split(answer.iter_content(CHUNK)):
+            yield from whole(last)
+            last = line
+    if last.strip() and not is_json(last):
         raise _Cut
-    yield from last
-
-
-def _whole(parts: list[bytes]) -> Iterator[bytes]:
-    line = b"".join(parts).removesuffix(b"\r")
-    if line.strip():
-        yield line
+    yield from whole(last)

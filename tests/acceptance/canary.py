@@ -20,10 +20,10 @@ HOLDERS = ("lake/raw", "lake/core", "lake/vault", "lake/safety", "sources")
 
 
 def person_ids(home: Path) -> list[str]:
-    """The ids by which the four source systems know the canary."""
+    """The ids by which the six source systems know the canary."""
     truth = json.loads((home / "sources" / "truth.json").read_text(encoding="utf-8"))
     canary = next(p for p in truth["people"] if p["canary"])
-    return [name for system in ("app", "crm", "device_cloud", "social") for name in canary[system]]
+    return [name for system in ("app", "crm", "device_cloud", "social", "community", "study") for name in canary[system]]
 
 
 def secrets(home: Path) -> list[bytes]:

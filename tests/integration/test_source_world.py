@@ -12,7 +12,9 @@ import pytest
 
 from infra.local.sources import soql
 from infra.local.sources.app_records import PARTNER, PURPOSES
+from infra.local.sources.export_files import files
 from infra.local.sources.population import PRESENCE, Settings
+from infra.local.sources.process import running
 from infra.local.sources.versions import salesforce_time
 from infra.local.sources.withdrawals import NEEDED, in_by_consent, withdraw
 from infra.local.sources.world import World
@@ -34,7 +36,7 @@ def rendered(world: World) -> dict[str, bytes]:
     parts |= {name: [v.record for v in log.current(world.clock)] for name, log in cloud.logs.items()}
     parts |= {"observations": list(cloud.render(rows[rows["at"] <= world.clock])),
               "truth": world.population.truth()}
-    return {name: msgspec.json.encode(part) for name, part in parts.items()}
+    return {name: msgspec.json.encode(part) for name, part in parts.items()} | files(world)
 
 
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(world: World) -> None:
@@ -135,6 +137,25 @@ def test_nested_consents_are_all_read_and_leave_what_products_of_readings_need()
         (PARTNER, None, "permit", True, False), (PARTNER, "health", "permit", False, True)}
 
 
+def test_files_stay_as_they_were_dropped_and_hold_what_others_hold() -> None:
+    world = World(Settings(600, 3))
+    first = files(world)
+    assert {name.rpartition("/")[0] for name in first} == {
+        "community/members", "community/consents", "study/participants", "study/consents"} and len(first) == 4
+    world.advance(40)
+    later = files(world)
+    assert later.items() >= first.items() and len(later) == 4 * 7
+    said = [v.record for v in world.study.logs["consents"].versions]
+    for field, values in (("decision", {"agreed", "declined", "withdrawn", "pending"}), ("purpose", {"research", "biobank"}),
+                          ("given_by", {"participant", "guardian"}), ("recipient", {None, "glycemia_institute"})):
+        assert {record[field] for record in said} == values
+    children = {v.record["participant_id"] for v in world.study.logs["participants"].versions if v.id.endswith("C")}
+    assert children == {r["participant_id"] for r in said if r["given_by"] == "guardian"}
+    answers = [v.record for v in world.community.logs["consents"].versions]
+    assert {r["answer"] for r in answers} == {"yes", "no", "withdrawn", "shown"} and "newsletter" in {r["purpose"] for r in answers}
+    assert any(v.deleted for v in world.community.logs["members"].versions)
+
+
 @pytest.mark.parametrize(("where", "ids"), [
     ("Num > 2026-10-02", "c"), ("Num = null", "d"), ("Name IN ('ANN', 'bob') AND Num != null", "ab"),
     ("Num <= 2026-10-02 AND Name != 'bob'", "a"), ("Name NOT IN ('ann') AND (Flag = true)", "bc"),
@@ -193,3 +214,19 @@ def test_who_is_in_by_consent_is_no_canary_and_said_no_nowhere() -> None:
     latest = {(s["user_id"], s["purpose"]): s["decision"] for s in world.app.consents.page(0, world.app.consents.end(world.clock))
               if s["recipient"] is None}
     assert {latest[user, purpose] for user in users for purpose in ("adherence_monitoring", "decision_support")} == {"granted"}
+
+
+def dropped(folder: Path) -> set[str]:
+    """The files that the program has dropped."""
+    return {p.relative_to(folder / "exports").as_posix() for p in (folder / "exports").rglob("*.*")}
+
+
+def test_the_program_drops_files_as_its_clock_moves(tmp_path: Path) -> None:
+    with running(tmp_path, "--people", "40", "--days", "1") as sources:
+        first = dropped(tmp_path)
+        assert len(first) == 4 and "study/consents/2026-10-01.csv" in first
+        sources.control("advance", days=7)
+        assert dropped(tmp_path) - first == {f"{name}/2026-10-08.{end}" for name, end in (
+            ("study/consents", "csv"), ("study/participants", "csv"), ("community/members", "ndjson.gz"), ("community/consents", "ndjson.gz"))}
+        sources.control("reset")
+        assert dropped(tmp_path) == first

@@ -11,6 +11,7 @@ from typing import Any
 
 from contracts import catalog
 from infra.local.sources.process import running
+from infra.local.store import bucket, filled
 from jobs import keys
 from jobs.lake import Lake
 from jobs.ledger import batches
@@ -22,6 +23,7 @@ from jobs.run.screen import screen
 from jobs.run.shell import Report
 from jobs.settings import Settings
 from tests.integration.connecting import NAMES, access_to
+from tests.integration.dropping import LOGIN, Drop, store
 
 PEOPLE, DAYS, LATER = 100, 5, 1
 # When a run happened to take place, and what it was called: all that may differ between two runs over the same rows.
@@ -76,16 +78,19 @@ def landed(home: Path, monkeypatch: Any) -> tuple[Made, Made]:
     """A lake with the first batch of every source, and its copy with a second one, of a day later."""
     first, second = (Made(Settings(home=home / n, lake=str(home / n / "lake"), engine="", actor="test")) for n in "12")
     keys.create(first.settings.keys)
-    with running(home / "sources", "--people", str(PEOPLE), "--days", str(DAYS)) as sources:
+    with running(home / "sources", "--people", str(PEOPLE), "--days", str(DAYS)) as sources, store() as address:
         for source in catalog().sources.values():
-            given = access_to(sources, source.id)
+            given = (Drop(address, bucket(source.id)).access if source.connection.connector == "object_drop"
+                     else access_to(sources, source.id))
             monkeypatch.setenv(f"CONCORD_CONNECTION_{source.connection.id.upper()}", json.dumps(
                 {"base_url": given.base_url, "login": given.login, "password": given.password, "ca_file": given.ca_file}))
         sources.control("faults", source=NAMES["crm"], kind="malformed", times=3)  # Something to reject.
+        assert filled(address, LOGIN, sources.directory / "exports")
         for source_id in catalog().sources:
             land(first.settings, source_id)
         shutil.copytree(first.settings.home, second.settings.home)
         sources.control("advance", days=LATER)
+        assert filled(address, LOGIN, sources.directory / "exports")
         for source_id in catalog().sources:
             land(second.settings, source_id)
     return first, second

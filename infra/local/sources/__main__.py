@@ -18,7 +18,7 @@ from .world import World
 
 def main() -> None:
     """Read the command line, make the world, serve it."""
-    parser = argparse.ArgumentParser(prog="infra.local.sources", description="Four simulated source systems.")
+    parser = argparse.ArgumentParser(prog="infra.local.sources", description="Six simulated source systems.")
     parser.add_argument("--people", type=int, default=2000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seed", type=int, default=7)

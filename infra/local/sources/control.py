@@ -48,6 +48,7 @@ class ControlApi:
         if not 0 < days <= 366:
             return _answer({"error": "days must be more than 0 and at most 366"}, 400)
         self.site.world.advance(days)
+        self.site.drop()
         return _answer({"clock": utc(self.site.world.clock)})
 
     async def reset(self, request: Request) -> Response:
@@ -55,6 +56,7 @@ class ControlApi:
         if not self.site.tokens.controls(request):
             return _answer({"error": "the control token is needed"}, 401)
         self.site.world.reset()
+        self.site.drop()
         self.site.faults.waiting.clear()
         return _answer({"clock": utc(self.site.world.clock)})
 

@@ -14,6 +14,8 @@ MISSING = {  # share of people for whom a system lacks the field
     "crm": {"birth": 0.15, "email": 0.08, "phone": 0.20, "sex": 0.30, "postcode": 0.05, "city": 0.05},
     "device_cloud": {"birth": 0.04, "email": 0.25, "phone": 0.30, "sex": 0.03, "postcode": 0.10, "city": 0.12},
     "social": {"birth": 1.0, "email": 0.75, "phone": 1.0, "sex": 1.0, "postcode": 1.0, "city": 0.6},
+    "community": {"birth": 0.60, "email": 0.02, "phone": 1.0, "sex": 1.0, "postcode": 1.0, "city": 1.0},
+    "study": {"birth": 0.0, "email": 0.10, "phone": 0.30, "sex": 0.02, "postcode": 0.10, "city": 1.0},
 }
 TYPO, ACCENTS_LOST, NAMES_SWAPPED, OTHER_MAIL = 0.05, 0.15, 0.01, 0.20
 

@@ -17,8 +17,10 @@ from .names import BY_CODE, COUNTRIES, MAIL_DOMAINS, WORK_DOMAINS, Country
 
 DAY_MS = 86_400_000
 SYSTEMS = ("app", "crm", "device_cloud", "social")
-PRESENCE = {"app": 0.70, "crm": 0.80, "device_cloud": 0.50, "social": 0.10}
+EXPORTED = ("community", "study")
+PRESENCE = {"app": 0.70, "crm": 0.80, "device_cloud": 0.50, "social": 0.10, "community": 0.25, "study": 0.15}
 RELATIVES, SHARED_MAIL, DOUBLE_CONTACTS, LATE_JOINERS = 0.04, 0.35, 0.03, 0.06
+PARENTS, PARENTS_AGE = 0.30, (26, 56)
 _SPELLED = {ord(letter): text for letter, text in (("ß", "ss"), ("ı", "i"), ("ö", "oe"), ("ü", "ue"), ("ä", "ae"))}
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -109,6 +111,8 @@ class Population:
                 return [salesforce_id("003", seed, "contact", index, copy) for copy in range(1 + twice)]
             case "device_cloud":
                 return [self.cloud_ids[index]]
+            case "community" | "study":
+                return [f"{system[0]}-{int(mix(seed, system, index)[0]) >> 12:013x}"]
             case _:
                 return [str(10**17 + int(mix(seed, "account", index)[0]) % 10**17)]
 
@@ -129,9 +133,17 @@ class Population:
         days = roll.uniform(0, 60) if late else -roll.uniform(15, 730)
         return self.settings.start_ms + int(days * DAY_MS)
 
+    def has_child(self, person: Person) -> bool:
+        """Whether a participant of the study brought a child, who is in no other system."""
+        age = (self.settings.start - person.birth).days / 365.25
+        return PARENTS_AGE[0] < age < PARENTS_AGE[1] and dice(self.settings.seed, "parent", person.index).random() < PARENTS
+
     def truth(self) -> dict[str, object]:
-        """Which identifiers belong to the same person: {"people": [{"person", "app": [..], "crm": [..], ...}]}."""
-        rows = [{"person": p.index, "canary": p.is_canary, **{s: self.identifiers(s, p) for s in SYSTEMS}}
+        """Which identifiers belong to the same person: {"people": [{"person", "app": [..], "crm": [..], ...}]}.
+
+        Children in the study are persons of their own, known by the participant's identifier with a C behind it.
+        """
+        rows = [{"person": p.index, "canary": p.is_canary, **{s: self.identifiers(s, p) for s in (*SYSTEMS, *EXPORTED)}}
                 for p in self.people]
         return {"seed": self.settings.seed, "start": str(self.settings.start), "people": rows}
 
@@ -156,7 +168,8 @@ class Population:
             index, given, family, sex, birth, country.code,
             relative.city if relative else city, relative.postcode if relative else postcode, email, second,
             country.mobile + "".join(roll.choice("0123456789") for _ in range(country.digits)),
-            _handle(roll, given, family, index), f"GM{roll.randrange(10**9):09d}", _systems(roll))
+            _handle(roll, given, family, index), f"GM{roll.randrange(10**9):09d}",
+            _systems(roll) | _exported(self.settings.seed, index))
 
 
 def _mails(roll: random.Random, given: str, family: str, birth: dt.date) -> tuple[str, str]:
@@ -178,8 +191,14 @@ def _systems(roll: random.Random) -> frozenset[str]:
     return inside or frozenset({"crm"})
 
 
+def _exported(seed: int, index: int) -> frozenset[str]:
+    """The systems that give files: by a roll of their own, so that the others hold what they hold without them."""
+    roll = dice(seed, "exported", index)
+    return frozenset(system for system in EXPORTED if roll.random() < PRESENCE[system])
+
+
 CANARY = Person(
     0, "Canaryna", "Kanarienvogel", "female", dt.date(1931, 1, 7), "DE", "Canaryville", "99998",
     "canaryna.kanarienvogel@canary.example", "canaryna.kanarienvogel@canary.example", "15550000001", "canaryna_k",
-    "CANARY-SN-0001", frozenset(SYSTEMS), is_canary=True)
+    "CANARY-SN-0001", frozenset((*SYSTEMS, *EXPORTED)), is_canary=True)
 CANARY_TEXT = "CANARYTEXT"

@@ -122,6 +122,8 @@ def serve(site: Site, directory: Path, port: int) -> None:
     endpoint.unlink(missing_ok=True)
     write_private(directory / "credentials.json", site.tokens.as_json())
     write_private(directory / "truth.json", site.world.population.truth())
+    site.exports = directory / "exports"
+    site.drop()
     context = tls(directory)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

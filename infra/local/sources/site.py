@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .credentials import Refused, Tokens
+from .export_files import write
 from .faults import BODIES, REFUSALS, Faults, Shape, deliver
 from .versions import Record
 from .world import World
@@ -31,6 +33,12 @@ class Site:
     polls: int = 2
     retry_after: int = 1
     served: Counter[str] = field(default_factory=Counter)
+    exports: Path | None = None
+
+    def drop(self) -> None:
+        """Put the files that the world drops up to its clock into the folder of exports, if there is one."""
+        if self.exports:
+            write(self.world, self.exports)
 
     def gate(self, request: Request, source: str, stream: str) -> Response | None:
         """A refusal, for want of a token or by a waiting fault, or None when the request may go on."""

@@ -1,4 +1,4 @@
-"""The served world: four systems over one population, seen as of a clock that only control requests move."""
+"""The world: four systems that are asked and two that drop files, seen as of a clock that only control requests move."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import ceil
 from .app_records import AppRecords
 from .cloud_records import CloudRecords
 from .crm_records import CrmRecords
+from .export_records import CommunityRecords, StudyRecords
 from .population import DAY_MS, Population, Settings
 from .social_records import SocialRecords
 
@@ -20,6 +21,7 @@ class World:
         self.settings, self.population = settings, Population(settings)
         self.app, self.crm = AppRecords(self.population), CrmRecords(self.population)
         self.social, self.cloud = SocialRecords(self.population), CloudRecords(self.population)
+        self.community, self.study = CommunityRecords(self.population), StudyRecords(self.population)
         self.grown, self.clock = 0, settings.start_ms
         self.reset()
 
