@@ -6,6 +6,7 @@ One of them is also landed in every other legal form of its time and with every 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from contracts.load import catalog
+from jobs.ledger.batches import batch_id
 from jobs.run.conform import conform
 from jobs.settings import Settings
 from tests.external.fhir import Reading, Refusal, Resource, examples, instant, read_observation, row
@@ -49,6 +51,7 @@ pytestmark = needs("fhir/r4_examples")
 class Done:
     """The examples as they were landed, by record id, and what became of them."""
 
+    settings: Settings
     resources: dict[str, Resource]
     rows: dict[str, dict[str, dict[str, Any]]]
     statements: list[dict[str, Any]]
@@ -70,18 +73,31 @@ def variants() -> Iterator[Resource]:
         yield {key: value for key, value in resource.items() if value is not None} | {"id": name.replace(" ", "-")}
 
 
+def landed(settings: Settings, contents: list[bytes], number: int) -> dict[tuple[str, str], int]:
+    """The account of a batch of resources, landed and conformed."""
+    records = [Raw(f"{r['resourceType']}/{r['id']}", content, r["resourceType"]) for content, r in zip(
+        contents, map(json.loads, contents), strict=True)]
+    batch = land(settings, SOURCE, records, number)
+    conform(settings, SOURCE)
+    return account(settings, batch)
+
+
 @pytest.fixture(scope="module")
 def done(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Done:
     settings = Settings(home=tmp_path_factory.mktemp("examples"), lake="", engine=engine, actor="test")
-    contents = [path.read_bytes() for stream in catalog().sources[SOURCE].streams for path in examples(stream.name)]
-    contents += [json.dumps(resource).encode() for resource in variants()]
-    resources = {f"{r['resourceType']}/{r['id']}": r for r in map(json.loads, contents)}
-    names = list(resources)
-    batch = land(settings, SOURCE, [Raw(name, content, name.split("/")[0]) for name, content in zip(names, contents, strict=True)])
-    conform(settings, SOURCE)
+    kinds = [stream.name for stream in catalog().sources[SOURCE].streams]
+    first = [path.read_bytes() for kind in kinds if kind != "Consent" for path in examples(kind)]
+    first += [json.dumps(resource).encode() for resource in variants()]
+    # Behind the others: some of the people say no to everything, and their readings would not be taken in.
+    batches = [first, [path.read_bytes() for path in examples("Consent")]]
+    resources = {f"{r['resourceType']}/{r['id']}": r for batch in batches for r in map(json.loads, batch)}
+    counted = Counter[tuple[str, str]]()
+    for number, contents in enumerate(batches, 1):
+        counted.update(landed(settings, contents, number))
     rows = {table: {r["record_id"]: r for r in core(settings, SOURCE, table)} for table in catalog().sources[SOURCE].tables}
-    refusals = {names[p]: Refusal(reason, str(field)) for (_, p), (reason, field) in apart(settings, SOURCE).items()}
-    return Done(resources, rows, core(settings, SOURCE, "core.consent"), refusals, account(settings, batch))
+    names, starts = list(resources), {batch_id(SOURCE, 1): 0, batch_id(SOURCE, 2): len(first)}
+    refusals = {names[starts[b] + p]: Refusal(reason, str(field)) for (b, p), (reason, field) in apart(settings, SOURCE).items()}
+    return Done(settings, resources, rows, core(settings, SOURCE, "core.consent"), refusals, counted)
 
 
 def test_every_example_has_exactly_one_outcome(done: Done) -> None:
@@ -139,3 +155,9 @@ def test_no_consent_example_is_a_yes_to_one_of_our_purposes(done: Done) -> None:
                      "pkb": "f001", "signature": "Practitioner/13", "Out": "f001"}
     everybody = {row["record_id"].rpartition("-")[2] for row in said if not row["recipient_id"]}
     assert everybody == {"Emergency", "Out", "grantor", "notThis", "pkb"}
+
+
+def test_who_opts_out_in_a_published_consent_is_taken_in_no_further(done: Done) -> None:
+    """HL7's example of a patient who withholds everything: the readings of that patient that come behind it are refused."""
+    again = [json.dumps(resource | {"id": "later"}).encode() for name, resource in done.of("Observation").items() if name.endswith("/a-day")]
+    assert landed(done.settings, again, 3) == {("refused", "every_purpose_denied"): 1}
