@@ -152,8 +152,8 @@ def conditions(use: Use) -> dict[StatementFate, Column]:
 
 
 def named_recipient() -> Column:
-    """The third party that a statement names; null where it names none."""
-    return F.nullif(F.trim("recipient_id"), F.lit(""))
+    """The third party that a statement names; null where it names none. Most name none, and then nothing is trimmed."""
+    return F.when(F.col("recipient_id").isNotNull(), F.nullif(F.trim("recipient_id"), F.lit("")))
 
 
 def has_begun(use: Use) -> Column:
