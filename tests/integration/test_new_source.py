@@ -157,7 +157,7 @@ def test_its_dag_appears_and_wakes_what_reads_its_tables(dags: dict[str, Any]) -
     outlets = set(dag["tasks"]["conform"]["outlets"])
     assert outlets == {*TABLES, "raw.glucose_club__rejected", "raw.glucose_club__refused"}
     woken = {name for name, other in dags.items() if outlets & set(other["triggers"])}
-    assert woken == {"people", *(f"product_{p.id}" for p in catalog().products.values() if set(p.inputs) & set(TABLES))}
+    assert woken == {"people", *(f"recall_{name}" for name in catalog().recipients), *(f"product_{p.id}" for p in catalog().products.values() if set(p.inputs) & set(TABLES))}
     assert "product_glucose_daily" in woken
 
 
