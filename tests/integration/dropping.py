@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import boto3
+import pytest
 from botocore.config import Config
 
 from contracts.load import catalog
@@ -24,6 +26,7 @@ from jobs.connectors.records import digest
 from tests.integration.connecting import NOW, Reader, free_port, say
 
 LOGIN = ("dropper-id", "SECRETPASSWORD")
+NUMBER = count()
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,19 @@ def store() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of one store for a file of tests."""
+    with store() as started:
+        yield started
+
+
+@pytest.fixture
+def drop(address: str) -> Drop:
+    """An empty bucket of its own."""
+    return made(address, f"bucket-{next(NUMBER)}")
 
 
 def await_store(server: subprocess.Popen[bytes], address: str) -> None:

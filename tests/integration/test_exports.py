@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -22,17 +21,13 @@ from jobs.ledger import batches
 from jobs.run.conform import conform
 from jobs.run.land import land
 from jobs.settings import Settings
-from tests.integration.dropping import Drop, made, store
+from tests.integration.dropping import Drop, address, made
 from tests.landing import account, apart, core, lake_of
+
+__all__ = ["address"]
 
 WORLD = World(Simulated(300, 16, canary=True))
 DROPPED = WORLD.settings.start_ms + 14 * DAY_MS
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with store() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ import gzip
 import json
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
-from itertools import count
 
 import pytest
 
@@ -15,21 +13,11 @@ from infra.local.sources.export_files import files
 from infra.local.sources.population import Settings
 from infra.local.sources.world import World
 from jobs.connectors import Record
-from tests.integration.dropping import Drop, dropped, made, shelf, store
+from tests.integration.dropping import Drop, address, drop, dropped, made, shelf
 
-NUMBER = count()
+__all__ = ["address", "drop"]
+
 BOM = b"\xef\xbb\xbf"
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with store() as started:
-        yield started
-
-
-@pytest.fixture
-def drop(address: str) -> Drop:
-    return made(address, f"bucket-{next(NUMBER)}")
 
 
 def member(name: str, **more: object) -> bytes:

@@ -8,7 +8,6 @@ import traceback
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count
 from typing import Any
 
 import pytest
@@ -19,23 +18,13 @@ from jobs.connectors import bucket, fetch, session
 from jobs.connectors.adapter import Patience
 from jobs.errors import ConcordError, ConfigurationError, SourceRefused, SourceUnavailable
 from tests.integration.connecting import NOW, Reader, free_port
-from tests.integration.dropping import LOGIN, Drop, Shelf, dropped, made, shelf, store
+from tests.integration.dropping import LOGIN, Drop, Shelf, address, drop, dropped, shelf
 from tests.integration.test_object_drop import HEADER, ids, member
 
-NUMBER = count()
+__all__ = ["address", "drop"]
+
 NAME = "Kanarienvogel"
 WHOLE = gzip.compress(b"\n".join(member(f"m{n}") for n in range(9_000)))
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with store() as started:
-        yield started
-
-
-@pytest.fixture
-def drop(address: str) -> Drop:
-    return made(address, f"fault-{next(NUMBER)}")
 
 
 @pytest.fixture
