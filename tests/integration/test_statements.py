@@ -21,7 +21,7 @@ TABLE = "core.consent"
 def answer(number: int, decision: str, day: int, **changes: Any) -> Raw:
     at = f"2026-10-{day:02}T00:00:00Z"
     return Raw(f"consents/c{number}", {"id": f"c{number}", "user_id": f"u{number}", "purpose": "research", "decision": decision,
-                                       "recorded_at": at, "updated_at": at, **changes}, "consents")
+                                       "recorded_at": at, "updated_at": at, "form_version": "2.1", **changes}, "consents")
 
 
 def fhir(name: str, purposes: list[str], day: int, nested: list[Any] | None = None, **changes: Any) -> Raw:
@@ -138,3 +138,8 @@ def test_a_batch_conformed_again_changes_nothing(house: House):
     conform(house.settings, "device_cloud")
     after = lake.arrow(TABLE).sort_by([(k, "ascending") for k in lake.contract(TABLE).key]).to_pylist()
     assert after == before
+
+
+def test_what_was_agreed_to_is_told(house: House):
+    rows = [r for r in lake_of(house.settings).arrow(TABLE).to_pylist() if r["source"] == "adherence_app"]
+    assert rows and {r["evidence_version"] for r in rows} == {"2.1"}
