@@ -12,6 +12,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
 EVERY_NIGHT = "0 1 * * *"  # UTC.
+PERMIT = ("core.consent", "core.identity", "vault.link", "vault.held")  # What a decision about people rests on.
 
 
 def root() -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG
-from assets import any_of, any_of_or_nightly, asset
+from assets import PERMIT, any_of, any_of_or_nightly, asset
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
 from contracts.model import Product
-
-PERMIT = ("core.consent", "vault.link", "vault.held", "core.identity")
 
 
 def product_dag(product: Product) -> DAG:

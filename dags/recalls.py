@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG
-from assets import any_of_or_nightly, asset
+from assets import PERMIT, any_of_or_nightly, asset
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
 from contracts.model import Recipient
 
 # A delivery too: somebody may have withdrawn between its last look at consent and its entry in the ledger.
-TRIGGERS = ("core.consent", "core.identity", "vault.link", "vault.held", "ledger.delivery")
+TRIGGERS = (*PERMIT, "ledger.delivery")
 
 
 def recall_dag(recipient: Recipient) -> DAG:
