@@ -26,7 +26,7 @@ def source_dag(source: Source) -> DAG:
         land >> conform >> screen
         if source.refusal:
             screen >> ConcordTask(task_id="purge", arguments=("purge", source.id), trigger_rule="none_failed",
-                                  outlets=[asset(source.raw), asset(f"{source.raw}__refused")])
+                                  outlets=[asset(t) for t in (source.raw, f"{source.raw}__refused", "safety.candidate")])
     return dag
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.model import Refusal, Source
 from jobs.ledger import accounts
-from jobs.run import consent
+from jobs.run import consent, screen
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import refuse, statements
@@ -16,8 +16,8 @@ from jobs.workspace import Workspace, workspace
 def purge(settings: Settings, source_id: str) -> Report:
     """Purge what is due at a source, of people who still say no to everything; who said yes since keeps their envelopes.
 
-    The safety screen has read a record before its envelope goes: it runs before this in the source's DAG. Each step may be
-    repeated: envelopes first, then the account, then the pointers that led to them. Raises ConsentUnreadable.
+    What is due is screened for safety first, whoever started this and whatever ran before: reporting is a legal duty. Each
+    step may be repeated: envelopes first, then the account, then the pointers that led to them. Raises ConsentUnreadable.
     """
     with open_shell(settings, "purge", source_id, with_engine=True) as shell:
         source = shell.catalog.sources[source_id]
@@ -38,6 +38,7 @@ def _purged(shell: Shell, source: Source, refusal: Refusal, work: Workspace) -> 
     count = due.count()
     shell.trail.reads(pointers, consent.CONSENT)
     if count:
+        screen.find(shell, source)
         lake.purge(source.raw, lake.read(source.raw).join(due.select(*place), place, "left_semi"))
         accounts.write(lake, f"{pointers}@{version}", [("purge", accounts.Entry(source.raw, "purged", refuse.WHY, count))], now)
         lake.purge(pointers, due)

@@ -28,22 +28,26 @@ def screen(settings: Settings, source_id: str) -> Report:
     Records that conform rejected or refused are screened too, as far as they can be read: reporting is a legal duty.
     """
     with open_shell(settings, "screen", source_id, with_engine=True) as shell:
-        source, lake, now = shell.catalog.sources[source_id], shell.lake, datetime.now(UTC)
-        found = 0
-        with workspace(settings.lake_root, f"screen.{source.id}", lake.spark) as work:
-            made = [frame for kind in KINDS if f"core.{kind}" in source.tables
-                    for frame in _candidates(shell, source, kind, work, now)]
-            if made:
-                held = lake.read(TABLE).select("source", "record_id")
-                every = stage.one_each(reduce(lambda a, b: a.unionByName(b), made), stage.lexicon())
-                new = work.keep("new", every.join(held, ["source", "record_id"], "left_anti"))
-                found = new.count()
-                if found:
-                    lake.merge(TABLE, new)
-                    shell.report.change(TABLE)
-                    shell.trail.writes(TABLE)
-        shell.report.facts.update(candidates=found)
+        shell.report.facts.update(candidates=find(shell, shell.catalog.sources[source_id]))
         return shell.report
+
+
+def find(shell: Shell, source: Source) -> int:
+    """Add a source's new candidates; how many there are."""
+    lake, now, found = shell.lake, datetime.now(UTC), 0
+    with workspace(shell.settings.lake_root, f"{shell.trail.stage}.screened.{source.id}", lake.spark) as work:
+        made = [frame for kind in KINDS if f"core.{kind}" in source.tables
+                for frame in _candidates(shell, source, kind, work, now)]
+        if made:
+            held = lake.read(TABLE).select("source", "record_id")
+            every = stage.one_each(reduce(lambda a, b: a.unionByName(b), made), stage.lexicon())
+            new = work.keep("new", every.join(held, ["source", "record_id"], "left_anti"))
+            found = new.count()
+            if found:
+                lake.merge(TABLE, new)
+                shell.report.change(TABLE)
+                shell.trail.writes(TABLE)
+    return found
 
 
 def _candidates(shell: Shell, source: Source, kind: stage.Kind, work: Workspace, now: datetime) -> Iterator[DataFrame]:

@@ -112,6 +112,7 @@ def test_envelopes_are_purged_after_the_contracts_days_and_no_byte_is_left(home:
     conform(home, SOURCE)
     folder = Path(home.lake_root) / "raw"
     assert SECRET in bytes_of(folder)
+    screen(home, SOURCE)
     before = held(home)
     stranger = folder / "crm" / "part-of-another-run.parquet"
     shutil.copy(next((folder / "crm").glob("*.parquet")), stranger)
@@ -126,6 +127,12 @@ def test_envelopes_are_purged_after_the_contracts_days_and_no_byte_is_left(home:
     assert [(r["table_name"], r["outcome"], r["reason_code"], r["rows"]) for r in purged] == [
         (RAW, "purged", "every_purpose_denied", 2)]
     assert purge(home, SOURCE).result == "unchanged"
+
+
+def test_what_nobody_screened_is_screened_before_it_goes(home: Settings) -> None:
+    assert "safety.candidate" in purge(home, SOURCE).changed
+    found = lake_of(home).arrow("safety.candidate").to_pylist()
+    assert [(r["record_id"], r["reason_code"]) for r in found] == [("cases/1", "symptom")]
 
 
 def test_what_was_landed_can_be_landed_and_conformed_on_after_a_purge(home: Settings) -> None:
