@@ -265,6 +265,8 @@ def is_lost_race(error: BaseException) -> bool:
     if isinstance(error, CommitFailedError):
         return True
     text = f"{type(error).__name__} {error}".lower()
+    for package in ("java.util.concurrent", "scala.concurrent"):  # In the trace of any error of Apache Spark.
+        text = text.replace(package, "")
     # The last: Sail listed the log while another writer added to it.
     return any(word in text for word in ("concurrent", "conflict", "commit failed", "failed to commit", "transaction failed",
                                          "missing commit file"))
