@@ -20,6 +20,7 @@ from jobs.errors import ConsentUnreadable
 from jobs.lake import is_lost_race
 from jobs.run.shell import Shell
 from jobs.stages import decisions, people, permit, statements
+from jobs.stages.use import Use
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -37,7 +38,7 @@ class Terms:
     rules: dict[str, Jurisdiction]
 
     @classmethod
-    def of(cls, catalog: Catalog, use: permit.Use) -> Terms:
+    def of(cls, catalog: Catalog, use: Use) -> Terms:
         """As the contracts say now."""
         wanted = {str(p) for p in use.purposes}
         return cls(frozenset(s.id for s in catalog.sources.values() if wanted <= {str(p) for p in s.link_purposes}),
@@ -72,7 +73,7 @@ class Known:
     identities: DataFrame
 
 
-def document(shell: Shell, use: permit.Use) -> dict[str, Any]:
+def document(shell: Shell, use: Use) -> dict[str, Any]:
     """A use and its terms as JSON, for whoever decides it again."""
     return {"purposes": list(use.purposes), "legal_basis": str(use.legal_basis), "categories": list(use.categories),
             "terms": Terms.of(shell.catalog, use).document()}
@@ -83,7 +84,7 @@ def versions(shell: Shell) -> dict[str, int]:
     return {name: shell.lake.version(name) for name in TABLES}
 
 
-def decide(shell: Shell, pinned: dict[str, int], use: permit.Use, terms: Terms | None = None,
+def decide(shell: Shell, pinned: dict[str, int], use: Use, terms: Terms | None = None,
            with_until: bool = False) -> Decided:
     """The decisions of a use at the named versions of TABLES, on today's terms unless others are given.
 
@@ -99,15 +100,15 @@ def decide(shell: Shell, pinned: dict[str, int], use: permit.Use, terms: Terms |
     return Decided(permit.decide(whom, known.statements, use), people.apart(known.links, terms.joining), until)
 
 
-def asked(known: Known, use: permit.Use, terms: Terms) -> DataFrame:
+def asked(known: Known, use: Use, terms: Terms) -> DataFrame:
     """The people of a use as ``permit.decide`` takes them: links it may follow, noes over the others, ages."""
     from pyspark.sql import functions as F
 
     followed = people.apart(known.links, terms.joining)
     if not use.legal_basis.rests_on_consent:
         return followed
-    every = followed.select(*people.LINK).withColumn("only_no", F.lit(False)).unionByName(
-        people.noes(followed, known.held).withColumn("only_no", F.lit(True)))
+    every = followed.select(*people.LINK, F.lit(None).cast("string").alias("said_by")).unionByName(
+        people.noes(followed, known.held))
     special = any(DataCategory(c).is_special for c in use.categories)
     return people.grown(every, known.identities, terms.rules, special)
 

@@ -14,7 +14,7 @@ from jobs.errors import NotApproved
 from jobs.run import consent, pseudonyms
 from jobs.run.shell import Shell
 from jobs.stages import decisions as combined
-from jobs.stages import permit
+from jobs.stages.use import Use
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -24,7 +24,7 @@ def decisions(shell: Shell, recipient: Recipient, versions: dict[str, int], now:
     """person_key, is_permitted, reason_code: what the product needs and what the recipient needs, both at this moment."""
     product = shell.catalog.products[recipient.product]
     theirs, ours = (consent.decide(shell, versions, use) for use in (
-        permit.Use.by(recipient, product, now), permit.Use.of(product, now)))
+        Use.by(recipient, product, now), Use.of(product, now)))
     entitled = combined.carried(combined.whole(theirs.decisions), theirs.links, ours.links)
     return combined.both(entitled, combined.whole(ours.decisions))
 

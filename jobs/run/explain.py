@@ -19,6 +19,7 @@ from jobs.schema import spark_schema
 from jobs.settings import Settings
 from jobs.stages import explain as stage
 from jobs.stages import people, permit
+from jobs.stages.use import Use
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -58,14 +59,14 @@ def explain(settings: Settings, wanted: Asked, question: Question, tell: Callabl
 def _product(shell: Shell, pinned: Pinned, person: Person, now: datetime) -> Answer:
     """What is to say of a person and one product of a release."""
     then, key = _decision(shell, pinned.use, pinned.terms, pinned.versions, person)
-    use = permit.Use.of(pinned.product, now)
+    use = Use.of(pinned.product, now)
     today, _ = _decision(shell, use, consent.Terms.of(shell.catalog, use), consent.versions(shell), person)
     present = _is_in(shell, pinned, key)
     return {"product": pinned.product.id, "purposes": list(pinned.use.purposes), "legal_basis": str(pinned.use.legal_basis),
             "is_in_release": present, "agrees": not present or then["is_permitted"], "then": then, "now": today}
 
 
-def _decision(shell: Shell, use: permit.Use, terms: consent.Terms, versions: dict[str, int],
+def _decision(shell: Shell, use: Use, terms: consent.Terms, versions: dict[str, int],
               person: Person) -> tuple[Answer, str | None]:
     """The decision of a use for a person at table versions, with the part of each statement; and the person's key."""
     rows = consent.of_person(shell, versions, person.source, person.source_person_id)

@@ -15,8 +15,8 @@ from jobs.ledger import batches
 from jobs.run import consent
 from jobs.run.shell import Shell
 from jobs.stages import withdrawal as stage
-from jobs.stages.permit import Use
 from jobs.stages.pseudonymise import digest
+from jobs.stages.use import Use
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -14,7 +14,7 @@ from jobs.errors import ConfigurationError, LakeError
 from jobs.lake import Lake
 from jobs.ledger import releases
 from jobs.run import consent
-from jobs.stages.permit import Use
+from jobs.stages.use import Use
 
 
 @dataclass(frozen=True)

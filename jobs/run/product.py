@@ -17,6 +17,7 @@ from jobs.run import consent, consent_loss, pseudonyms
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise, statements
+from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def build(settings: Settings, product_id: str) -> Report:
 
 def use_of(shell: Shell, product: Product, now: datetime) -> dict[str, Any]:
     """What permits of a product are decided for and on which terms, as its candidate and its release keep it."""
-    return {**consent.document(shell, permit.Use.of(product, now)), "inputs": list(product.inputs),
+    return {**consent.document(shell, Use.of(product, now)), "inputs": list(product.inputs),
             "pseudonym_domain": product.pseudonym_domain}
 
 
@@ -77,7 +78,7 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: da
                work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int]]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
     decisions hold if nobody says anything new, and what is noted of the consent-loss report."""
-    use = permit.Use.of(product, now)
+    use = Use.of(product, now)
     decided = consent.decide(shell, versions, use, with_until=True)
     decided = replace(decided, decisions=work.keep("decisions", decided.decisions))
     frames: dict[str, DataFrame] = {}

@@ -25,9 +25,9 @@ from jobs.run.extract import folder
 from jobs.run.gone import Gone
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit
 from jobs.stages import recall as stage
 from jobs.stages.extract import DATA, MANIFEST, sign
+from jobs.stages.use import Use
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -72,7 +72,7 @@ class _Who:
     def __init__(self, shell: Shell, recipient: Recipient, versions: dict[str, int], now: datetime) -> None:
         product = shell.catalog.products[recipient.product]
         self.shell, self.recipient, self.versions, self.now = shell, recipient, versions, now
-        self.uses = permit.Use.by(recipient, product, now), permit.Use.of(product, now)
+        self.uses = Use.by(recipient, product, now), Use.of(product, now)
 
     def gone(self, names: list[str], since: datetime) -> list[Gone]:
         """Those of the pseudonyms who are not permitted any more, who were at ``since``."""

@@ -8,8 +8,9 @@ persons is held for review, a no of either counts for both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import reduce
+from typing import TypeVar
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -18,6 +19,7 @@ from contracts.jurisdictions import Jurisdiction
 
 LINK = ("source", "source_person_id", "person_key")
 KEY_DIGITS = 32
+V = TypeVar("V")
 
 
 def own_key(person_key: str, source: str, source_person_id: str) -> str:
@@ -42,19 +44,22 @@ def noes(followed: DataFrame, held: DataFrame) -> DataFrame:
     """Links over which only a no counts: identities of one person that stay apart, and of matches held for review.
 
     followed: what ``apart`` gives. held: person_key, other_key (vault.held), either way round. Gives source,
-    source_person_id, person_key, where the key is one of ``followed``.
+    source_person_id, person_key, said_by, where both keys are of ``followed``: whose no counts for whom is said_by's for
+    person_key's.
     """
     pairs = held.select(F.col("person_key").alias("linked_key"), F.col("other_key").alias("reached"))
     pairs = pairs.unionByName(pairs.select(F.col("reached").alias("linked_key"), F.col("linked_key").alias("reached")))
     split = followed.where(F.col("person_key") != F.col("linked_key")).select("linked_key", F.col("linked_key").alias("reached"))
     reach = pairs.unionByName(split).distinct()
     keys = followed.join(reach, "linked_key").select("person_key", "reached").distinct()
-    others = followed.select("source", "source_person_id", F.col("linked_key").alias("reached"))
-    return others.join(keys, "reached").select(*LINK).join(followed.select(*LINK), list(LINK), "left_anti")
+    others = followed.select("source", "source_person_id", F.col("person_key").alias("said_by"),
+                             F.col("linked_key").alias("reached"))
+    return others.join(keys, "reached").where(F.col("said_by") != F.col("person_key")).select(*LINK, "said_by")
 
 
 def grown(people: DataFrame, identity: DataFrame, rules: Mapping[str, Jurisdiction], is_special: bool) -> DataFrame:
-    """The people with adult_at, when each comes of age by the rules of their countries, and lapse_days; null where unknown.
+    """The people with adult_at, when each comes of age by the rules of their countries (null: nothing known), and, where
+    any country lets a yes lapse, lapse_days (null: never).
 
     identity: core.identity. is_special: whether data is used that needs explicit consent, so that the age of majority
     counts and not that of digital consent. Where sources disagree, or the country is unknown, the strictest counts.
@@ -62,13 +67,17 @@ def grown(people: DataFrame, identity: DataFrame, rules: Mapping[str, Jurisdicti
     known = people.select(*LINK).join(identity.where("source_person_id IS NOT NULL").select(
         "source", "source_person_id", "birth_on", F.upper("country_code").alias("country")), ["source", "source_person_id"])
     ages = {c: r.age_of_majority if is_special else r.age_of_digital_consent for c, r in rules.items()}
-    lasts = {c: r.lapses_after_days for c, r in rules.items() if r.lapses_after_days}
-    age = _by_country(ages, max(ages.values(), default=0))
-    grown_at = F.max(F.to_timestamp(F.add_months("birth_on", age * 12)))
-    per = known.groupBy("person_key").agg(grown_at.alias("adult_at"), F.min(_by_country(lasts, None)).alias("lapse_days"))
-    return people.join(per, "person_key", "left")
+    lasts = {c: r.lapses_after_days for c, r in rules.items()}
+    of_age = _by_country(ages, max(ages.values(), default=0), lambda age: F.add_months("birth_on", age * 12))
+    found = [F.to_timestamp(F.max(of_age)).alias("adult_at")]
+    if shortest := min((d for d in lasts.values() if d), default=None):
+        found.append(F.min(_by_country(lasts, shortest, lambda days: F.lit(days).cast("int"))).alias("lapse_days"))
+    return people.join(known.groupBy("person_key").agg(*found), "person_key", "left")
 
 
-def _by_country(values: Mapping[str, int | None], otherwise: int | None) -> Column:
-    return reduce(lambda found, one: F.when(F.col("country") == one[0], F.lit(one[1])).otherwise(found),
-                  sorted(values.items()), F.lit(otherwise).cast("int"))
+def _by_country(values: Mapping[str, V], otherwise: V, made: Callable[[V], Column]) -> Column:
+    """What is made of the value of a row's country: made once for each value, and not row by row."""
+    def one(found: Column, value: V) -> Column:
+        return F.when(F.col("country").isin(*sorted(c for c, v in values.items() if v == value)), made(value)).otherwise(found)
+
+    return reduce(one, sorted(set(values.values()) - {otherwise}, key=str), made(otherwise))

@@ -11,6 +11,7 @@ answer for every purpose of the use is yes:
   where the use has a recipient, only when it names them; a winning no counts whatever its dates say, for a lapsed no is
   not a yes: only a later yes in that source and scope lifts it;
 - across scopes and sources a no beats a yes, every category of the use needs a yes, and nothing known is not a yes;
+- of an identity that may not be joined, or whose match is held for review, only a no counts, and while it stands there;
 - a yes about data of a window of time lets only rows of that window go on; of several, of all their windows.
 
 Who may give it: before a person comes of age (adult_at) a yes is a guardian's, after that it is their own, given then.
@@ -18,85 +19,33 @@ Who may give it: before a person comes of age (adult_at) a yes is a guardian's, 
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
 from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from contracts.model import Product, Recipient
-from contracts.vocabulary import ConsentDecision, GivenBy, LegalBasis, PermitReason, StatementFate
-from jobs.stages.clocks import CLOCK_SKEW
-
-# What statements say; of several answers, the greatest counts.
-UNKNOWN, LAPSED, YES, NO = range(4)
-WORDS = 4
-SCOPE = ("person_key", "source", "purpose_code", "recipient_id", "data_category_code")  # Within one, the latest wins.
-WINDOW = ("data_from_at", "data_to_at")
-DAY_MICROS = 86_400_000_000
-
-
-@dataclass(frozen=True)
-class Use:
-    """What data is to be used for, by whom, on what ground, and as of when (an aware datetime).
-
-    ``recipient`` is None where the company itself uses it; ``categories`` are those of the data that is used: without any,
-    a yes to a category is no yes, and a no to any is a no. Raises ValueError on a naive moment, and on a use that
-    rests on consent and names no purpose, which nobody could refuse.
-    """
-
-    purposes: tuple[str, ...]
-    recipient: str | None
-    legal_basis: LegalBasis
-    as_of: datetime
-    categories: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, product: Product, as_of: datetime) -> Use:
-        """The company's own use of a product."""
-        return cls(tuple(str(p) for p in product.purposes), None, product.legal_basis, as_of, _asked(product))
-
-    @classmethod
-    def by(cls, recipient: Recipient, product: Product, as_of: datetime) -> Use:
-        """A recipient's use of a product."""
-        return cls(tuple(str(p) for p in recipient.purposes), recipient.id, recipient.legal_basis, as_of, _asked(product))
-
-    @property
-    def cells(self) -> list[tuple[str, str | None]]:
-        """Each purpose and category that needs a yes; no category where the use names none."""
-        categories: list[str | None] = [*sorted({str(c) for c in self.categories})]
-        return list(itertools.product(sorted({str(p) for p in self.purposes}), categories or [None]))
-
-    def __post_init__(self) -> None:
-        if self.as_of.tzinfo is None:
-            raise ValueError("as_of has no time zone; give an aware datetime, for example one in UTC")
-        if self.legal_basis.rests_on_consent and not self.purposes:
-            raise ValueError("a use that rests on consent must name at least one purpose")
-
-
-def _asked(product: Product) -> tuple[str, ...]:
-    return tuple(str(c) for c in product.data_categories if c.is_asked)
+from contracts.vocabulary import LegalBasis, PermitReason
+from jobs.stages import weigh
+from jobs.stages.use import ANY, Use
+from jobs.stages.weigh import LAPSED, NO, UNKNOWN, WINDOW, YES
 
 
 def decide(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
     """Who is permitted: one row a person.
 
     people: source, source_person_id, person_key (vault.link, or what ``stages.people`` makes of it: adult_at and
-    lapse_days may be null, only_no marks identities of which only a no counts). consent: core.consent, what stands.
+    lapse_days may be null; said_by is null, or the person behind an identity of which only a no counts, once nothing that
+    they said later lifts it). consent: core.consent, what stands.
     Gives person_key, is_permitted, reason_code (contracts.vocabulary.PermitReason), data_from_at, data_to_at.
     """
-    persons = people.select("person_key").distinct()
     if not use.legal_basis.rests_on_consent:
         ground = PermitReason(use.legal_basis.value)
-        return persons.select("person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"),
-                              *[F.lit(None).cast("timestamp").alias(c) for c in WINDOW])
-    cells = {f"cell_{n}": cell for n, cell in enumerate(use.cells)}
-    answers = _answers(winners(people, consent, use), cells, use.recipient)
-    reason = _reason([F.coalesce(F.col(name), F.lit(UNKNOWN)) for name in cells])
-    return persons.join(answers, on="person_key", how="left").select(
+        return people.select("person_key").distinct().select(
+            "person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"),
+            *[F.lit(None).cast("timestamp").alias(c) for c in WINDOW])
+    reason = _reason([F.coalesce(F.col(name), F.lit(UNKNOWN)) for name in _cells(use)])
+    return _answers(weigh.latest(people, consent, use), weigh.windowed(people, consent, use), use).select(
         "person_key", (reason == str(PermitReason.PERMITTED)).alias("is_permitted"), reason.alias("reason_code"), *WINDOW)
 
 
@@ -137,116 +86,32 @@ def account(applied: DataFrame) -> DataFrame:
         "outcome", "reason_code").agg(F.count(F.lit(1)).alias("rows"), F.count_distinct("person").alias("people"))
 
 
-def conditions(use: Use) -> dict[StatementFate, Column]:
-    """What a statement must meet to concern the use, by the word for one that does not; null is not met."""
-    at, is_no, names = F.lit(use.as_of), _is_no(), named_recipient()
-    recipient = names.isNull() if use.recipient is None else names.isNull() | (names == F.lit(use.recipient))
-    known = (F.col("recorded_at") <= at) | (is_no & (F.col("recorded_at") <= F.lit(use.as_of + CLOCK_SKEW)))
-    category = F.col("data_category_code").isNull() | (
-        F.col("data_category_code").isin(*sorted({str(c) for c in use.categories})) if use.categories else is_no)
-    return {StatementFate.OTHER_PURPOSE: F.col("purpose_code").isin(*sorted({str(p) for p in use.purposes})),
-            StatementFate.OTHER_RECIPIENT: recipient, StatementFate.OTHER_CATEGORY: category,
-            StatementFate.ABOUT_CHANNEL: F.col("channel_code").isNull(),
-            StatementFate.ONLY_ASKED: F.col("decision_code").isin(str(ConsentDecision.PERMIT), str(ConsentDecision.DENY)),
-            StatementFate.NOT_KNOWN_YET: known}
-
-
-def named_recipient() -> Column:
-    """The third party that a statement names; null where it names none. Most name none, and then nothing is trimmed."""
-    return F.when(F.col("recipient_id").isNotNull(), F.nullif(F.trim("recipient_id"), F.lit("")))
-
-
-def has_begun(use: Use) -> Column:
-    """Whether the validity of a statement has begun at the moment of the use."""
-    return F.coalesce(F.col("valid_from_at"), F.col("recorded_at")) <= F.lit(use.as_of)
-
-
-def says(use: Use) -> Column:
-    """What a statement says at the moment of the use: NO, YES or LAPSED."""
-    over = F.coalesce(F.col("valid_to_at") <= F.lit(use.as_of), F.lit(False))
-    return F.when(_is_no(), F.lit(NO)).when(has_begun(use) & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
-
-
-def given(people: DataFrame, use: Use) -> Column:
-    """What a statement (column ``says``) says once it is asked who gave it, and how long yeses last where the person lives."""
-    is_yes, said = F.col("says") == YES, F.col("says")
-    if "lapse_days" in people.columns:
-        lasts = F.unix_micros("recorded_at") + F.col("lapse_days") * F.lit(DAY_MICROS)
-        said = F.when(is_yes & F.coalesce(lasts <= F.unix_micros(F.lit(use.as_of)), F.lit(False)), LAPSED).otherwise(said)
-    if "adult_at" in people.columns:
-        said = F.when(is_yes & ~may_give(use), LAPSED).otherwise(said)
-    return said
-
-
-def may_give(use: Use) -> Column:
-    """Whether a yes was given by whom may give it: a guardian while the person is under age, else the person, once of age."""
-    guardian = F.coalesce(F.col("given_by_code") == str(GivenBy.GUARDIAN), F.lit(False))
-    may = F.when(guardian, F.col("adult_at") > F.lit(use.as_of)).otherwise(F.col("adult_at") <= F.col("recorded_at"))
-    return F.coalesce(may, F.lit(True))
-
-
-def is_heard(people: DataFrame) -> Column:
-    """Whether a statement (column ``says``) of that identity counts: of some only a no does."""
-    return ~F.col("only_no") | (F.col("says") == NO) if "only_no" in people.columns else F.lit(True)
-
-
-def weight() -> Column:
-    """The microsecond and what is said then (column ``says``), packed into one whole number: the greatest of a scope wins.
-
-    The greatest of numbers is found many times faster than the greatest of structs.
-    """
-    return F.unix_micros("recorded_at") * WORDS + F.col("says")
-
-
-def linked(people: DataFrame) -> DataFrame:
-    """The columns of the people that a decision asks for."""
-    return people.select("source", "source_person_id", "person_key", *[
-        c for c in people.columns if c in ("adult_at", "lapse_days", "only_no")])
-
-
-def _is_no() -> Column:
-    return F.col("decision_code") == str(ConsentDecision.DENY)
-
-
-def _statements(consent: DataFrame, use: Use) -> DataFrame:
-    """The statements that concern the use, each with what it says at that moment and, of a yes, who gave it."""
-    return consent.where(reduce(and_, conditions(use).values())).select(
-        "source", "source_person_id", "purpose_code", named_recipient().alias("recipient_id"), "data_category_code",
-        "recorded_at", "given_by_code", *WINDOW, says(use).alias("says"))
-
-
-def winners(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
-    """What the latest statement says, per person, source and scope: SCOPE, says, WINDOW. One small aggregate, no window.
-
-    The few yeses about a window of time are found again by their weight.
-    """
-    said = _statements(consent, use).join(linked(people), on=["source", "source_person_id"], how="inner").withColumn(
-        "says", given(people, use)).where(is_heard(people))
-    won = said.groupBy(*SCOPE).agg(F.max(weight()).alias("latest"))
-    windowed = said.where((F.col("says") == YES) & (F.col(WINDOW[0]).isNotNull() | F.col(WINDOW[1]).isNotNull()))
-    bounds = windowed.select(*SCOPE, weight().alias("latest"), *WINDOW).groupBy(*SCOPE, "latest").agg(
-        F.max(WINDOW[0]).alias(WINDOW[0]), F.min(WINDOW[1]).alias(WINDOW[1]))
-    same = [won[c].eqNullSafe(bounds[c]) for c in (*SCOPE, "latest")]
-    return won.join(bounds, reduce(and_, same), "left").select(
-        *[won[c] for c in SCOPE], F.pmod(won["latest"], F.lit(WORDS)).alias("says"), *[bounds[c] for c in WINDOW])
-
-
 def about(purpose: str, category: str | None) -> Column:
     """Whether a statement is about a purpose and a category of a use; only a no about another reaches a use of none."""
     named = F.col("data_category_code")
     return (F.col("purpose_code") == purpose) & (named.isNull() | (named == category) if category else F.lit(True))
 
 
-def _answers(winners: DataFrame, cells: dict[str, tuple[str, str | None]], recipient: str | None) -> DataFrame:
-    """person_key, a column per purpose and category with the person's answer over all scopes and sources (null: none),
-    and the window of time that all their yeses have in common."""
-    answer = F.col("says")
-    if recipient is not None:  # a yes to the company itself, live or lapsed, is no answer about the recipient
-        answer = F.when((answer != NO) & F.col("recipient_id").isNull(), F.lit(UNKNOWN)).otherwise(answer)
-    yes = answer == YES
-    return winners.groupBy("person_key").agg(
-        *[F.max(F.when(about(*cell), answer)).alias(name) for name, cell in cells.items()],
-        F.max(F.when(yes, F.col(WINDOW[0]))).alias(WINDOW[0]), F.min(F.when(yes, F.col(WINDOW[1]))).alias(WINDOW[1]))
+def _cells(use: Use) -> dict[str, list[str]]:
+    """By a name for each of the use's cells, the scopes that concern it."""
+    return {f"cell_{n}": [name for name, scope in use.scopes.items() if scope[0] == purpose and scope[2] in (None, ANY, category)]
+            for n, (purpose, category) in enumerate(use.cells)}
+
+
+def _answers(latest: DataFrame, windowed: DataFrame, use: Use) -> DataFrame:
+    """person_key, a column for each cell with the person's answer over all scopes and sources (null: none), and the window
+    of time that all their yeses have in common."""
+    def answer(name: str) -> Column:
+        says, mine = weigh.said(name), F.col("said_by").isNull()
+        if use.recipient is not None and use.scopes[name][1] is None:
+            mine = F.lit(False)  # A yes to the company, live or lapsed, says nothing about the recipient.
+        return F.when(mine | (says == NO), says)
+
+    counts = reduce(or_, [(F.col("scope") == number) & (F.col("weight") == F.col(name)) & (answer(name) == YES)
+                          for number, name in enumerate(use.scopes)])
+    return latest.join(windowed, on=["person_key", "source"], how="left").groupBy("person_key").agg(
+        *[F.max(F.greatest(*[answer(name) for name in names])).alias(cell) for cell, names in _cells(use).items()],
+        F.max(F.when(counts, F.col(WINDOW[0]))).alias(WINDOW[0]), F.min(F.when(counts, F.col(WINDOW[1]))).alias(WINDOW[1]))
 
 
 def _reason(answers: list[Column]) -> Column:

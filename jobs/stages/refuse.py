@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.model import Feed, Source
 from contracts.vocabulary import LegalBasis, Outcome, RefuseReason
-from jobs.stages import permit
+from jobs.stages import weigh
+from jobs.stages.use import Use
 
 WHY = str(RefuseReason.EVERY_PURPOSE_DENIED)
 
@@ -25,13 +28,12 @@ def refusing(statements: DataFrame, purposes: Collection[str], as_of: datetime) 
 
     statements: core.consent, what stands of one source. as_of: an aware datetime (ValueError otherwise).
     """
-    use = permit.Use(tuple(str(p) for p in purposes), None, LegalBasis.CONSENT, as_of)
+    use = Use(tuple(str(p) for p in purposes), None, LegalBasis.CONSENT, as_of)
     people = statements.where("source_person_id IS NOT NULL").select(
         "source", "source_person_id", F.col("source_person_id").alias("person_key")).distinct()
-    whole = permit.winners(people, statements, use).where(
-        (F.col("says") == permit.NO) & F.col("data_category_code").isNull())
-    noes = whole.groupBy("person_key").agg(F.count_distinct("purpose_code").alias("purposes"))
-    return noes.where(F.col("purposes") == len(set(use.purposes))).select(F.col("person_key").alias("source_person_id"))
+    whole = [weigh.said(name) == weigh.NO for name, (_, _, category) in use.scopes.items() if category is None]
+    return weigh.latest(people, statements, use).where(reduce(and_, whole)).select(
+        F.col("person_key").alias("source_person_id"))
 
 
 def refused(decided: DataFrame, feeds: Collection[Feed], people: DataFrame) -> DataFrame:

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from contracts.vocabulary import GoneReason, PermitReason
-from jobs.stages import permit
-from jobs.stages.permit import Use
+from jobs.stages import weigh
+from jobs.stages.use import Use
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ def denials(persons: DataFrame, people: DataFrame, consent: DataFrame, use: Use)
     persons: person_key. people, consent: as for ``permit.decide``, by whose rules a no stands when nothing of its scope
     outweighs it.
     """
-    theirs = permit.linked(people).join(persons.distinct(), on="person_key", how="inner")
-    said = consent.where(reduce(and_, permit.conditions(use).values())).select(
-        "source", "source_person_id", "purpose_code", permit.named_recipient().alias("recipient_id"), "data_category_code",
-        "recorded_at", "given_by_code", "record_id", "batch_id", permit.says(use).alias("says"))
+    theirs = weigh.linked(people).join(persons.distinct(), on="person_key", how="inner")
+    said = consent.where(reduce(and_, weigh.conditions(use).values())).select(
+        "source", "source_person_id", "purpose_code", weigh.named_recipient().alias("recipient_id"), "data_category_code",
+        "recorded_at", "given_by_code", "record_id", "batch_id", weigh.says(use).alias("says"))
     heard = said.join(theirs, on=["source", "source_person_id"], how="inner").withColumn(
-        "says", permit.given(people, use)).where(permit.is_heard(people)).withColumn("_weight", permit.weight())
-    latest = heard.groupBy(*[F.col(c).alias(f"_{c}") for c in permit.SCOPE]).agg(F.max("_weight").alias("_latest"))
-    same = reduce(and_, [F.col(c).eqNullSafe(F.col(f"_{c}")) for c in permit.SCOPE])
-    standing = (F.col("says") == permit.NO) & (F.col("_weight") == F.col("_latest"))
+        "says", weigh.given(people, use)).withColumn("_weight", weigh.weight())
+    latest = heard.groupBy(*[F.col(c).alias(f"_{c}") for c in weigh.SCOPE]).agg(F.max("_weight").alias("_latest"))
+    same = reduce(and_, [F.col(c).eqNullSafe(F.col(f"_{c}")) for c in weigh.SCOPE])
+    standing = (F.col("says") == weigh.NO) & (F.col("_weight") == F.col("_latest"))
     return heard.join(latest, same, "inner").where(standing).select(
         "person_key", "source", "record_id", "batch_id", F.col("recorded_at").alias("said_at"))
 

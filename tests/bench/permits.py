@@ -92,11 +92,12 @@ def _decided(spark: Any, folder: Path) -> Any:
     from contracts import catalog
     from contracts.vocabulary import LegalBasis
     from jobs.stages import people, permit
+    from jobs.stages.use import Use
 
     links, identity, said = (spark.read.format("delta").load(f"{folder}/{n}") for n in ("links", "identity", "statements"))
-    followed = people.apart(links, {"app"}).select(*people.LINK).withColumn("only_no", F.lit(False))
+    followed = people.apart(links, {"app"}).select(*people.LINK, F.lit(None).cast("string").alias("said_by"))
     whom = people.grown(followed, identity, catalog().jurisdictions, is_special=True)
-    use = permit.Use(PURPOSES[:2], None, LegalBasis.EXPLICIT_CONSENT, NOW, ("health",))
+    use = Use(PURPOSES[:2], None, LegalBasis.EXPLICIT_CONSENT, NOW, ("health",))
     return permit.decide(whom, said, use)
 
 

@@ -13,22 +13,23 @@ from pyspark.sql import DataFrame
 
 from contracts.vocabulary import LegalBasis, StatementFate
 from jobs.stages import explain, permit
-from jobs.stages.permit import Use
+from jobs.stages.use import Use
 from tests.conftest import Frames
 
-PEOPLE = "source string, source_person_id string, person_key string, only_no boolean, adult_at timestamp, lapse_days int"
+PEOPLE = "source string, source_person_id string, person_key string, said_by string, adult_at timestamp, lapse_days int"
 CONSENT = ("source string, source_person_id string, record_id string, purpose_code string, recipient_id string, "
            "channel_code string, decision_code string, recorded_at timestamp, valid_from_at timestamp, valid_to_at timestamp, "
            "data_category_code string, given_by_code string, data_from_at timestamp, data_to_at timestamp")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RELEASES, IN_EACH = 20, 50  # 1,000 pairs
+ACCOUNTS = {"app": "app", "crm": "crm", "held": "crm"}  # The source of each; a match with who has the last is held.
 REASONS = {2: "denied", 1: "permitted", 0: "expired", -1: "nothing_known"}
 Said = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Person:
-    """What is known of a person: sources of which only a no counts, when they come of age, how long their yeses last."""
+    """What is known of a person: accounts of which only a no counts, when they come of age, how long their yeses last."""
 
     only_no: tuple[str, ...]
     adult_at: datetime | None
@@ -43,8 +44,7 @@ def aside(s: Said, person: Person, use: Use) -> str | None:
         "other_purpose": s["purpose_code"] not in use.purposes, "other_recipient": to not in ("", use.recipient or ""),
         "other_category": category is not None and (category not in use.categories if use.categories else not no),
         "about_channel": bool(s["channel_code"]), "only_asked": s["decision_code"] == "asked",
-        "not_known_yet": s["recorded_at"] > use.as_of + timedelta(minutes=10 if no else 0),
-        "stays_apart": s["source"] in person.only_no and not no}.items() if is_so), None)
+        "not_known_yet": s["recorded_at"] > use.as_of + timedelta(minutes=10 if no else 0)}.items() if is_so), None)
 
 
 def word(s: Said, person: Person, use: Use) -> tuple[int, str]:
@@ -73,16 +73,18 @@ def twin(person: Person, use: Use) -> tuple[str, dict[str, str], set[str]]:
         if why := aside(s, person, use):
             fates[s["record_id"]] = why
         else:
-            scope = s["source"], s["purpose_code"], (s["recipient_id"] or "").strip(), s["data_category_code"]
+            scope = s["source"], s["account"] if s["account"] in person.only_no else "", s["purpose_code"], (s["recipient_id"] or "").strip(), s["data_category_code"]
             strength, fate = word(s, person, use)
             scopes.setdefault(scope, []).append((s["recorded_at"], strength, s["record_id"], fate))
     cells = [(p, c) for p in use.purposes for c in (use.categories or (None,))]
     answers: dict[tuple[str, str | None], list[tuple[int, str]]] = {cell: [] for cell in cells}
-    for (_, purpose, to, category), heard in scopes.items():
+    for (_, other, purpose, to, category), heard in scopes.items():
         last = max(heard)[:2]
         for when, strength, name, fate in heard:
             if (when, strength) != last:
                 fates[name] = "outweighed" if when == last[0] else "superseded"
+            elif other and strength < 2:
+                fates[name] = "stays_apart"
             elif use.recipient and not to and strength < 2:
                 fates[name] = "to_company_only"
             else:
@@ -102,8 +104,9 @@ def moment(chance: random.Random) -> datetime:
 
 
 def statement(chance: random.Random, name: str) -> Said:
-    """One statement of one of a person's two identities."""
-    return {"source": chance.choice(("app", "crm")), "record_id": name,
+    """One statement of one of a person's accounts."""
+    account = chance.choice(("app", "app", "crm", "crm", "held"))
+    return {"source": ACCOUNTS[account], "account": account, "record_id": name,
             "purpose_code": chance.choice(("research", "research", "decision_support", "patient_education")),
             "recipient_id": chance.choice((None, None, "", " ", "lab", "lab", "other")),
             "channel_code": chance.choice((None,) * 6 + ("email",)),
@@ -119,17 +122,17 @@ def release(chance: random.Random, number: int) -> tuple[Use, dict[str, Person]]
     use = Use(purposes, chance.choice((None, None, "lab")), LegalBasis.EXPLICIT_CONSENT, START + timedelta(days=chance.randrange(7)),
               chance.choice(((), ("health",), ("contact", "health"))))
     people = {f"{number}/{n}": Person(
-        chance.choice(((), (), ("crm",))), chance.choice((None, None, moment(chance))), chance.choice((None, None, None, 2)),
+        chance.choice((("held",), ("held",), ("crm", "held"))), chance.choice((None, None, moment(chance))), chance.choice((None, None, None, 2)),
         [statement(chance, f"{number}/{n}/{k}") for k in range(chance.randrange(9))]) for n in range(IN_EACH)}
     return use, people
 
 
 def by_the_engine(frame: Frames, use: Use, people: dict[str, Person]) -> DataFrame:
     """A row for each person and statement (null: none), with the engine's decision."""
-    links = frame(PEOPLE, [(source, f"{source}:{name}", name, source in p.only_no, p.adult_at, p.lapse_days)
-                           for name, p in people.items() for source in ("app", "crm")])
+    links = frame(PEOPLE, [(source, f"{account}:{name}", name, account if account in p.only_no else None, p.adult_at, p.lapse_days)
+                           for name, p in people.items() for account, source in ACCOUNTS.items()])
     names = [column.split()[0] for column in CONSENT.split(", ")]
-    consent = frame(CONSENT, [tuple({**s, "source_person_id": f"{s['source']}:{name}"}.get(c) for c in names)
+    consent = frame(CONSENT, [tuple({**s, "source_person_id": f"{s['account']}:{name}"}.get(c) for c in names)
                               for name, p in people.items() for s in p.said])
     decisions = permit.decide(links, consent, use)
     told = explain.statements(links, consent, use, decisions).select("person_key", "record_id", "fate_code", "decides")

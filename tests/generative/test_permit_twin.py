@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from contracts.vocabulary import LegalBasis
 from jobs.stages import permit
-from jobs.stages.permit import Use
+from jobs.stages.use import Use
 
 CONSENT = ("source_person_id string, source string, purpose_code string, recipient_id string, channel_code string, "
            "decision_code string, recorded_at timestamp, valid_from_at timestamp, valid_to_at timestamp, "
            "data_category_code string, given_by_code string, data_from_at timestamp, data_to_at timestamp")
-PEOPLE = "source string, source_person_id string, person_key string, only_no boolean, adult_at timestamp, lapse_days int"
+PEOPLE = "source string, source_person_id string, person_key string, said_by string, adult_at timestamp, lapse_days int"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 moments = st.integers(0, 6).map(lambda n: START + timedelta(days=n))
 
@@ -75,23 +75,21 @@ def naive(person: Person, use: Use) -> Answer:
     scopes: dict[tuple[Any, ...], list[Said]] = {}
     for s in person.said:
         about = s.category is None or (s.category in use.categories if use.categories else s.decision == "deny")
-        heard = s.source not in person.only_no or s.decision == "deny"
         if (s.purpose in use.purposes and (s.recipient or None) in (None, use.recipient) and not s.channel
-                and s.decision != "asked" and s.at <= use.as_of and about and heard):
-            category = s.category if use.categories else None
-            scopes.setdefault((s.source, s.purpose, s.recipient or None, category), []).append(s)
+                and s.decision != "asked" and s.at <= use.as_of and about):
+            scopes.setdefault((s.source, s.purpose, s.recipient or None, s.category), []).append(s)
     answers: dict[tuple[str, str | None], set[str]] = {
         (p, c): set() for p in use.purposes for c in (use.categories or (None,))}
     windows: list[Said] = []
-    for (_, purpose, recipient, category), said in scopes.items():
+    for (source, purpose, recipient, category), said in scopes.items():
         last = [s for s in said if s.at == max(x.at for x in said)]
         yeses = [s for s in last if live(s, person, use)]
         answer = "denied" if any(s.decision == "deny" for s in last) else "permitted" if yeses else "expired"
-        if answer != "denied" and recipient != use.recipient:
+        if answer != "denied" and (recipient != use.recipient or source in person.only_no):
             continue
         windows += yeses if answer == "permitted" else []
         for cell in answers:
-            if cell[0] == purpose and category in (None, cell[1]):
+            if cell[0] == purpose and (cell[1] is None or category in (None, cell[1])):
                 answers[cell].add(answer)
     reasons = [next((r for r in ("denied", "permitted", "expired") if r in found), "nothing_known") for found in answers.values()]
     reason = next(r for r in ("denied", "expired", "nothing_known", "permitted") if r in reasons)
@@ -105,7 +103,7 @@ def naive(person: Person, use: Use) -> Answer:
 @given(people=people, use=uses)
 def test_decisions_equal_the_naive_ones(frame: Any, people: list[Person], use: Use) -> None:
     names = [f"p{n}" for n in range(len(people))]
-    whom = frame(PEOPLE, [(source, name, name, source in p.only_no, p.adult_at, p.lapse_days)
+    whom = frame(PEOPLE, [(source, name, name, "other" if source in p.only_no else None, p.adult_at, p.lapse_days)
                           for name, p in zip(names, people, strict=True) for source in ("app", "crm")])
     consent = frame(CONSENT, [(name, *s) for name, p in zip(names, people, strict=True) for s in p.said])
     decided = permit.decide(whom, consent, use).selectExpr(

@@ -19,6 +19,7 @@ from jobs.run.past import Asked
 from jobs.run.replay import replay
 from jobs.settings import Settings
 from jobs.stages import permit
+from jobs.stages.use import Use
 from tests.integration.airflow_stand_in import Users
 from tests.integration.two_releases import FIRST, GLUCOSE, GROUP, airflow, audit, home, prepared, question, told
 
@@ -97,7 +98,7 @@ def test_nothing_of_the_person_or_the_token_stays_behind(home: Settings, tmp_pat
 def test_no_id_gets_into_a_query_plan(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
-    def decide(people: Any, consent: Any, use: permit.Use) -> Any:
+    def decide(people: Any, consent: Any, use: Use) -> Any:
         seen.extend(str(frame.collect()) for frame in (people, consent))
         return original(people, consent, use)
 

@@ -22,6 +22,7 @@ from jobs.run.extract import folder, prepare
 from jobs.run.people import resolve
 from jobs.stages import permit
 from jobs.stages.extract import DATA
+from jobs.stages.use import Use
 from tests.integration.airflow_stand_in import Run, serving
 from tests.spark import twins
 from tests.spark.twins import Made
@@ -120,7 +121,7 @@ def exact_rows(lake: Made, product: str) -> list[str]:
     with engine.session(lake.settings.engine) as spark:
         door = Lake(lake.settings.lake_root, catalog().tables, spark)
         links, consent = door.read("vault.link"), door.read("core.consent")
-        use = permit.Use((), None, basis, datetime(2030, 1, 1, tzinfo=UTC))
+        use = Use((), None, basis, datetime(2030, 1, 1, tzinfo=UTC))
         decisions = permit.decide(links, consent, use)
         inputs = {name.split(".")[1]: permit.apply(door.read(name), links, decisions, basis) for name in contract.inputs}
         module = importlib.import_module(f"jobs.products.{product}")

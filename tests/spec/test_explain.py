@@ -6,10 +6,10 @@ from typing import Any
 
 from contracts.vocabulary import LegalBasis
 from jobs.stages import explain, people, permit
-from jobs.stages.permit import Use
+from jobs.stages.use import Use
 from tests.spec.test_permit import CONSENT, LINKS, day
 
-PEOPLE = f"{LINKS}, only_no boolean, adult_at timestamp, lapse_days int"
+PEOPLE = f"{LINKS}, said_by string, adult_at timestamp, lapse_days int"
 # person -> statements (id, source, decision, day, category, given by) with what becomes of each and whether it decides
 CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, float, str | None, str | None, str, bool]]]] = {
     "category": ({}, [("app", "permit", 1, None, None, "counts", True), ("app", "deny", 2, "contact", None, "other_category", False),
@@ -21,10 +21,13 @@ CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, float, str | None, s
     "grown up": ({"adult_at": day(15)}, [("app", "permit", 1, None, "guardian", "superseded", False),
                                          ("app", "permit", 16, None, "self", "counts", True)]),
     "lapsed": ({"lapse_days": 5}, [("app", "permit", 1, None, None, "lapsed", True)]),
-    "apart": ({"only_no": ("crm",)}, [("app", "permit", 1, None, None, "counts", True),
+    "apart": ({"said_by": {"crm": "Q"}}, [("app", "permit", 1, None, None, "counts", True),
                                       ("crm", "permit", 2, None, None, "stays_apart", False)]),
-    "a no from apart": ({"only_no": ("crm",)}, [("app", "permit", 1, None, None, "counts", False),
+    "a no from apart": ({"said_by": {"crm": "Q"}}, [("app", "permit", 1, None, None, "counts", False),
                                                 ("crm", "deny", 2, None, None, "counts", True)]),
+    "a no taken back apart": ({"said_by": {"crm": "Q"}}, [
+        ("app", "permit", 1, None, None, "counts", True), ("crm", "deny", 2, None, None, "superseded", False),
+        ("crm", "permit", 3, None, None, "stays_apart", False)]),
 }
 TWO = ("two categories",)
 
@@ -33,7 +36,7 @@ def test_words_of_category_age_and_links(frame: Any) -> None:
     got, want = {}, {}
     for names, categories in ((CASES.keys() - set(TWO), ("health",)), (TWO, ("health", "behavioural", "contact"))):
         use = Use(("research",), None, LegalBasis.CONSENT, day(20), categories)
-        whom = frame(PEOPLE, [(source, name, name, source in CASES[name][0].get("only_no", ()), CASES[name][0].get("adult_at"),
+        whom = frame(PEOPLE, [(source, name, name, CASES[name][0].get("said_by", {}).get(source), CASES[name][0].get("adult_at"),
                                CASES[name][0].get("lapse_days")) for name in sorted(names) for source in ("app", "crm")])
         said = frame(f"{CONSENT}, record_id string", [
             (s[0], name, "research", None, None, s[1], day(s[2]), None, None, s[3], s[4], None, None, f"{name}/{n}")

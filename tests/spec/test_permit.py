@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from contracts.vocabulary import LegalBasis
 from jobs.stages import decisions as combined
 from jobs.stages import permit
-from jobs.stages.permit import Use
+from jobs.stages.use import Use
 
 CONSENT = ("source string, source_person_id string, purpose_code string, recipient_id string, channel_code string, "
            "decision_code string, recorded_at timestamp, valid_from_at timestamp, valid_to_at timestamp, "

@@ -9,11 +9,11 @@ from contracts.jurisdictions import Jurisdiction
 from contracts.vocabulary import LegalBasis
 from jobs.stages import decisions as combined
 from jobs.stages import people, permit
-from jobs.stages.permit import Use
+from jobs.stages.use import Use
 from tests.spec.test_permit import CONSENT, LINKS, day
 
 YES, NO = "permit", "deny"
-PEOPLE = f"{LINKS}, only_no boolean, adult_at timestamp, lapse_days int"
+PEOPLE = f"{LINKS}, said_by string, adult_at timestamp, lapse_days int"
 HEALTH, BOTH, NONE = ("health",), ("health", "behavioural"), ()
 WEEK = (day(1), day(8))
 
@@ -59,10 +59,12 @@ CASES: dict[str, Case] = {
     "a yes that lasts": (HEALTH, {"lapse_days": 20}, [says(YES, 1)], "permitted", OPEN),
     "a yes that lapsed": (HEALTH, {"lapse_days": 19}, [says(YES, 1)], "expired", OPEN),
     "a no does not lapse": (HEALTH, {"lapse_days": 1}, [says(NO, 1)], "denied", OPEN),
-    "a no of an identity apart": (HEALTH, {"only_no": ("app",)}, [says(YES, 1), says(NO, 1, source="app")], "denied", OPEN),
-    "a yes of an identity apart": (HEALTH, {"only_no": ("app",)}, [says(YES, 1, source="app")], "nothing_known", OPEN),
-    "a no taken back by an identity apart": (HEALTH, {"only_no": ("app",)}, [
-        says(YES, 1), says(NO, 1, source="app"), says(YES, 2, source="app")], "denied", OPEN),
+    "a no of an identity apart": (HEALTH, {"said_by": {"app": "Q"}}, [says(YES, 1), says(NO, 1, source="app")], "denied", OPEN),
+    "a yes of an identity apart": (HEALTH, {"said_by": {"app": "Q"}}, [says(YES, 1, source="app")], "nothing_known", OPEN),
+    "a no taken back by an identity apart": (HEALTH, {"said_by": {"app": "Q"}}, [
+        says(YES, 1), says(NO, 1, source="app"), says(YES, 2, source="app")], "permitted", OPEN),
+    "a no of an identity apart, taken back too late": (HEALTH, {"said_by": {"app": "Q"}}, [
+        says(YES, 1), says(NO, 1, source="app"), says(YES, 21, source="app")], "denied", OPEN),
 }
 
 
@@ -70,7 +72,7 @@ def test_decisions_by_category_window_age_and_country(frame: Any) -> None:
     got, want = {}, {}
     for categories in (HEALTH, BOTH, NONE):
         cases = {name: case for name, case in CASES.items() if case[0] == categories}
-        whom = frame(PEOPLE, [(source, name, name, source in made.get("only_no", ()), made.get("adult_at"), made.get("lapse_days"))
+        whom = frame(PEOPLE, [(source, name, name, made.get("said_by", {}).get(source), made.get("adult_at"), made.get("lapse_days"))
                               for name, (_, made, _, _, _) in cases.items() for source in ("crm", "app")])
         said = frame(CONSENT, [(s[0], name, *s[1:]) for name, (_, _, statements, _, _) in cases.items() for s in statements])
         decided = permit.decide(whom, said, Use(("research",), None, LegalBasis.CONSENT, day(20.5), categories))
@@ -101,10 +103,12 @@ def test_ages_and_lapses_by_country(frame: Any) -> None:
                                                                            "lapse_days")
         return {r.person_key: (r.at, r.lapse_days) for r in grown.collect()}
 
-    assert found(True) == {"de": ("2028-02-28", None), "fr": ("2028-02-28", 30), "nowhere": ("2029-02-28", None),
+    assert found(True) == {"de": ("2028-02-28", None), "fr": ("2028-02-28", 30), "nowhere": ("2029-02-28", 30),
                            "unborn": (None, None), "both": ("2029-01-01", 30), "moved": ("2029-02-28", 30),
                            "leap": ("2026-02-28", None)}
-    assert found(False)["fr"] == ("2025-02-28", 30) and found(False)["nowhere"] == ("2026-02-28", None)
+    assert found(False)["fr"] == ("2025-02-28", 30) and found(False)["nowhere"] == ("2026-02-28", 30)
+    endless = {c: r.model_copy(update={"lapses_after_days": None}) for c, r in RULES.items()}
+    assert "lapse_days" not in people.grown(whom, identity, endless, is_special=True).columns
 
 
 def test_links_that_may_not_be_followed(frame: Any) -> None:
@@ -117,7 +121,7 @@ def test_links_that_may_not_be_followed(frame: Any) -> None:
     assert keys == {("crm", "1"): "P", ("app", "1"): "P", ("crm", "2"): "Q", ("app", "3"): "R"}
     assert people.apart(links, {"crm", "app"}).where("source = 'social'").collect()[0].person_key == alone
     assert {tuple(r) for r in people.noes(followed, held).collect()} == {
-        ("social", "1", "P"), ("crm", "1", alone), ("app", "1", alone), ("crm", "2", "R"), ("app", "3", "Q")}
+        ("social", "1", "P", alone), ("crm", "1", alone, "P"), ("app", "1", alone, "P"), ("crm", "2", "R", "Q"), ("app", "3", "Q", "R")}
     nobody = people.apart(links, set())
     assert len({r.person_key for r in nobody.collect()}) == 5
     assert {r.person_key for r in people.apart(links, {"crm", "app", "social"}).collect()} == {"P", "Q", "R"}
@@ -128,15 +132,15 @@ def test_a_no_reaches_over_links_that_a_yes_may_not(frame: Any) -> None:
     links = frame(LINKS, [("crm", "1", "P"), ("social", "1", "P"), ("crm", "2", "Q"), ("crm", "3", "R"), ("crm", "4", "S")])
     followed = people.apart(links, {"crm"})
     only = people.noes(followed, frame("person_key string, other_key string", [("R", "Q")]))
-    whom = followed.select(*people.LINK).selectExpr("*", "false AS only_no").unionByName(only.selectExpr("*", "true AS only_no"))
+    whom = followed.select(*people.LINK).selectExpr("*", "cast(null AS string) AS said_by").unionByName(only)
 
     def reasons(*statements: tuple[Any, ...]) -> dict[str, str]:
         use = Use(("research",), None, LegalBasis.CONSENT, datetime(2026, 1, 21, tzinfo=UTC))
         named = {r.person_key: f"{r.source}/{r.source_person_id}" for r in followed.collect()}
         return {named[r.person_key]: r.reason_code for r in permit.decide(whom, frame(CONSENT, list(statements)), use).collect()}
 
-    def said(source: str, person: str, decision: str) -> tuple[Any, ...]:
-        return (source, person, *says(decision, 1)[1:])
+    def said(source: str, person: str, decision: str, at: float = 1) -> tuple[Any, ...]:
+        return (source, person, *says(decision, at)[1:])
 
     yeses = [said("crm", n, YES) for n in "1234"]
     assert reasons(*yeses) == {"crm/1": "permitted", "social/1": "nothing_known", "crm/2": "permitted", "crm/3": "permitted",
@@ -146,8 +150,17 @@ def test_a_no_reaches_over_links_that_a_yes_may_not(frame: Any) -> None:
     assert reasons(said("crm", "1", NO), said("social", "1", YES))["social/1"] == "denied"
     denied = reasons(said("crm", "2", YES), said("crm", "3", NO), said("crm", "4", YES))
     assert (denied["crm/2"], denied["crm/3"], denied["crm/4"]) == ("denied", "denied", "permitted")
-    denied = reasons(said("crm", "2", NO), said("crm", "3", YES))
-    assert (denied["crm/2"], denied["crm/3"]) == ("denied", "denied")
+    denied = reasons(said("crm", "2", NO), said("crm", "3", YES, 2))
+    assert (denied["crm/2"], denied["crm/3"]) == ("denied", "denied"), "a later yes of one is none of the other's"
+    lifted = reasons(said("crm", "2", NO), said("crm", "2", YES, 2), said("crm", "3", YES))
+    assert (lifted["crm/2"], lifted["crm/3"]) == ("permitted", "permitted"), "the other took it back"
+
+
+def test_a_window_of_an_identity_apart_is_none_of_the_person(frame: Any) -> None:
+    whom = frame(PEOPLE, [("crm", "mine", "P"), ("crm", "held", "P", "Q")])
+    said = frame(CONSENT, [("crm", "mine", *says(YES, 1)[1:]), ("crm", "held", *says(YES, 1, window=(day(5), day(10)))[1:])])
+    use = Use(("research",), None, LegalBasis.CONSENT, day(20), HEALTH)
+    assert [tuple(r) for r in permit.decide(whom, said, use).collect()] == [("P", True, "permitted", None, None)]
 
 
 def test_decisions_carried_to_the_keys_of_another_use(frame: Any) -> None:
