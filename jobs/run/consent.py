@@ -100,13 +100,13 @@ def decide(shell: Shell, pinned: dict[str, int], use: Use, terms: Terms | None =
     return Decided(permit.decide(whom, known.statements, use), people.apart(known.links, terms.joining), until)
 
 
-def asked(known: Known, use: Use, terms: Terms) -> DataFrame:
+def asked(known: Known, use: Use, terms: Terms) -> people.People:
     """The people of a use as ``permit.decide`` takes them: links it may follow, noes over the others, ages."""
     from pyspark.sql import functions as F
 
     followed = people.apart(known.links, terms.joining)
     if not use.legal_basis.rests_on_consent:
-        return followed
+        return people.People(followed)
     every = followed.select(*people.LINK, F.lit(None).cast("string").alias("said_by")).unionByName(
         people.noes(followed, known.held))
     special = any(DataCategory(c).is_special for c in use.categories)

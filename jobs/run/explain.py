@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +84,7 @@ def _decision(shell: Shell, use: Use, terms: consent.Terms, versions: dict[str, 
     whom = consent.asked(frames, use, terms)
     joins = mine["source"] in terms.joining
     key = label if joins else people.own_key(label, mine["source"], number)
-    whom = whom.where(whom["person_key"] == key)
+    whom = replace(whom, links=whom.links.where(whom.links["person_key"] == key))
     decisions = permit.decide(whom, frames.statements, use)
     (decided,) = decisions.collect()
     told = stage.statements(whom, frames.statements, use, decisions).toArrow().to_pylist()

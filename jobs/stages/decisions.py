@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.vocabulary import PermitReason
+from jobs.stages.people import People
 
 
 def both(first: DataFrame, second: DataFrame) -> DataFrame:
@@ -40,7 +41,7 @@ def carried(decisions: DataFrame, theirs: DataFrame, ours: DataFrame) -> DataFra
         F.min("is_permitted").alias("is_permitted"), F.coalesce(refused, F.max("reason_code")).alias("reason_code"))
 
 
-def next_change(people: DataFrame, consent: DataFrame, as_of: datetime, lasts: Collection[int] = ()) -> DataFrame:
+def next_change(people: People, consent: DataFrame, as_of: datetime, lasts: Collection[int] = ()) -> DataFrame:
     """One row with ``at`` (microseconds since 1970): when, after a moment, time alone may next change a decision; else null.
 
     people, consent: as for ``permit.decide``. lasts: the days after which some countries let a yes lapse.
@@ -51,6 +52,6 @@ def next_change(people: DataFrame, consent: DataFrame, as_of: datetime, lasts: C
 
     said = soonest(consent, *(F.col(c) for c in ("recorded_at", "valid_from_at", "valid_to_at")),
                    *(F.col("recorded_at") + F.expr(f"INTERVAL {int(days)} DAYS") for days in lasts))
-    if "adult_at" in people.columns:
-        said = said.unionByName(soonest(people, F.col("adult_at")))
+    if people.ages is not None:
+        said = said.unionByName(soonest(people.ages, F.col("adult_at")))
     return said.agg(F.unix_micros(F.min("at")).alias("at"))

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from contracts.vocabulary import PermitReason, StatementFate
 from jobs.stages import permit, weigh
+from jobs.stages.people import People
 from jobs.stages.use import Use
 from jobs.stages.weigh import LAPSED, NO, WORDS, YES
 
@@ -18,7 +19,7 @@ WINNING = (StatementFate.COUNTS, StatementFate.LAPSED, StatementFate.NOT_YET_VAL
 DECIDING = {PermitReason.DENIED: NO, PermitReason.PERMITTED: YES, PermitReason.EXPIRED: LAPSED}
 
 
-def statements(people: DataFrame, consent: DataFrame, use: Use, decisions: DataFrame) -> DataFrame:
+def statements(people: People, consent: DataFrame, use: Use, decisions: DataFrame) -> DataFrame:
     """Each statement of the people with its part in their decision: consent's columns, person_key, fate_code, decides.
 
     people, consent: as for ``permit.decide``; decisions: what it gave for them and a use that rests on consent.
@@ -51,12 +52,12 @@ def _decides(use: Use) -> Column:
     return found
 
 
-def _fate(people: DataFrame, use: Use) -> Column:
+def _fate(people: People, use: Use) -> Column:
     """What became of a statement that concerns the use."""
     mine, latest, says = F.col("_weight"), F.col("_latest"), F.col("says")
     is_at_once = mine - says == latest - F.pmod(latest, F.lit(WORDS))
     is_to_company = F.lit(use.recipient is not None) & F.col("recipient_id").isNull() & (says != NO)
-    by_another = (F.col("_said") == YES) & ~weigh.may_give(use) if "adult_at" in people.columns else F.lit(False)
+    by_another = (F.col("_said") == YES) & ~weigh.may_give(use) if people.knows("adult_at") else F.lit(False)
     return (F.when(mine < latest, F.when(is_at_once, _word(StatementFate.OUTWEIGHED)).otherwise(_word(StatementFate.SUPERSEDED)))
             .when(F.col("said_by").isNotNull() & (says != NO), _word(StatementFate.STAYS_APART))
             .when(is_to_company, _word(StatementFate.TO_COMPANY_ONLY))

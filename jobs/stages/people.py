@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from typing import TypeVar
 
@@ -20,6 +21,25 @@ from contracts.jurisdictions import Jurisdiction
 LINK = ("source", "source_person_id", "person_key")
 KEY_DIGITS = 32
 V = TypeVar("V")
+
+
+@dataclass(frozen=True)
+class People:
+    """Whose statements count for whom, and what is known of their ages.
+
+    ``links``: source, source_person_id, person_key, and said_by, which may be left out where it is null throughout: the
+    person behind an identity of which only a no counts. ``ages``: a row a person, person_key, adult_at (null: nothing
+    known) and, where a country lets a yes lapse, lapse_days (null: never); None where no rule of a country is asked.
+    """
+
+    links: DataFrame
+    ages: DataFrame | None = None
+
+    def knows(self, column: str) -> bool:
+        """Whether ``ages`` has the column."""
+        return self.ages is not None and column in self.ages.columns
+
+
 
 
 def own_key(person_key: str, source: str, source_person_id: str) -> str:
@@ -57,14 +77,13 @@ def noes(followed: DataFrame, held: DataFrame) -> DataFrame:
     return others.join(keys, "reached").where(F.col("said_by") != F.col("person_key")).select(*LINK, "said_by")
 
 
-def grown(people: DataFrame, identity: DataFrame, rules: Mapping[str, Jurisdiction], is_special: bool) -> DataFrame:
-    """The people with adult_at, when each comes of age by the rules of their countries (null: nothing known), and, where
-    any country lets a yes lapse, lapse_days (null: never).
+def grown(links: DataFrame, identity: DataFrame, rules: Mapping[str, Jurisdiction], is_special: bool) -> People:
+    """The people of the links, with when each comes of age by the rules of their countries, and how long their yeses last.
 
     identity: core.identity. is_special: whether data is used that needs explicit consent, so that the age of majority
     counts and not that of digital consent. Where sources disagree, or the country is unknown, the strictest counts.
     """
-    known = people.select(*LINK).join(identity.where("source_person_id IS NOT NULL").select(
+    known = links.select(*LINK).join(identity.where("source_person_id IS NOT NULL").select(
         "source", "source_person_id", "birth_on", F.upper("country_code").alias("country")), ["source", "source_person_id"])
     ages = {c: r.age_of_majority if is_special else r.age_of_digital_consent for c, r in rules.items()}
     lasts = {c: r.lapses_after_days for c, r in rules.items()}
@@ -72,7 +91,7 @@ def grown(people: DataFrame, identity: DataFrame, rules: Mapping[str, Jurisdicti
     found = [F.to_timestamp(F.max(of_age)).alias("adult_at")]
     if shortest := min((d for d in lasts.values() if d), default=None):
         found.append(F.min(_by_country(lasts, shortest, lambda days: F.lit(days).cast("int"))).alias("lapse_days"))
-    return people.join(known.groupBy("person_key").agg(*found), "person_key", "left")
+    return People(links, known.groupBy("person_key").agg(*found))
 
 
 def _by_country(values: Mapping[str, V], otherwise: V, made: Callable[[V], Column]) -> Column:

@@ -12,7 +12,8 @@ answer for every purpose of the use is yes:
   not a yes: only a later yes in that source and scope lifts it;
 - across scopes and sources a no beats a yes, every category of the use needs a yes, and nothing known is not a yes;
 - of an identity that may not be joined, or whose match is held for review, only a no counts, and while it stands there;
-- a yes about data of a window of time lets only rows of that window go on; of several, of all their windows.
+- a yes about data of a window of time lets only rows of that window go on; of several, of all their windows, those of
+  yeses of one instant too that not all were given by whom may give them.
 
 Who may give it: before a person comes of age (adult_at) a yes is a guardian's, after that it is their own, given then.
 """
@@ -27,21 +28,20 @@ from pyspark.sql import functions as F
 
 from contracts.vocabulary import LegalBasis, PermitReason
 from jobs.stages import weigh
+from jobs.stages.people import People
 from jobs.stages.use import ANY, Use
 from jobs.stages.weigh import LAPSED, NO, UNKNOWN, WINDOW, YES
 
 
-def decide(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
+def decide(people: People, consent: DataFrame, use: Use) -> DataFrame:
     """Who is permitted: one row a person.
 
-    people: source, source_person_id, person_key (vault.link, or what ``stages.people`` makes of it: adult_at and
-    lapse_days may be null; said_by is null, or the person behind an identity of which only a no counts, once nothing that
-    they said later lifts it). consent: core.consent, what stands.
+    people: whose statements count for whom, and their ages. consent: core.consent, what stands.
     Gives person_key, is_permitted, reason_code (contracts.vocabulary.PermitReason), data_from_at, data_to_at.
     """
     if not use.legal_basis.rests_on_consent:
         ground = PermitReason(use.legal_basis.value)
-        return people.select("person_key").distinct().select(
+        return people.links.select("person_key").distinct().select(
             "person_key", F.lit(True).alias("is_permitted"), F.lit(str(ground)).alias("reason_code"),
             *[F.lit(None).cast("timestamp").alias(c) for c in WINDOW])
     reason = _reason([F.coalesce(F.col(name), F.lit(UNKNOWN)) for name in _cells(use)])

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from contracts.model import Feed, Source
 from contracts.vocabulary import LegalBasis, Outcome, RefuseReason
 from jobs.stages import weigh
+from jobs.stages.people import People
 from jobs.stages.use import Use
 
 WHY = str(RefuseReason.EVERY_PURPOSE_DENIED)
@@ -29,8 +30,8 @@ def refusing(statements: DataFrame, purposes: Collection[str], as_of: datetime) 
     statements: core.consent, what stands of one source. as_of: an aware datetime (ValueError otherwise).
     """
     use = Use(tuple(str(p) for p in purposes), None, LegalBasis.CONSENT, as_of)
-    people = statements.where("source_person_id IS NOT NULL").select(
-        "source", "source_person_id", F.col("source_person_id").alias("person_key")).distinct()
+    people = People(statements.where("source_person_id IS NOT NULL").select(
+        "source", "source_person_id", F.col("source_person_id").alias("person_key")).distinct())
     whole = [weigh.said(name) == weigh.NO for name, (_, _, category) in use.scopes.items() if category is None]
     return weigh.latest(people, statements, use).where(reduce(and_, whole)).select(
         F.col("person_key").alias("source_person_id"))

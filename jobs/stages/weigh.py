@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from contracts.vocabulary import ConsentDecision, GivenBy, StatementFate
 from jobs.stages.clocks import CLOCK_SKEW
+from jobs.stages.people import People
 from jobs.stages.use import ANY, Use
 
 # What statements say; of several answers, the greatest counts.
@@ -54,7 +55,7 @@ def says(use: Use) -> Column:
     return F.when(_is_no(), F.lit(NO)).when(has_begun(use) & ~over, F.lit(YES)).otherwise(F.lit(LAPSED))
 
 
-def given(people: DataFrame, use: Use) -> Column:
+def given(people: People, use: Use) -> Column:
     """What a statement (column ``says``) says once it is asked who gave it, and how long yeses last where the person lives."""
     holds = _holds(people, use, F.unix_micros("recorded_at"), _by_guardian())
     return F.when((F.col("says") == YES) & ~holds, F.lit(LAPSED)).otherwise(F.col("says"))
@@ -69,13 +70,13 @@ def _by_guardian() -> Column:
     return F.coalesce(F.col("given_by_code") == str(GivenBy.GUARDIAN), F.lit(False))
 
 
-def _holds(people: DataFrame, use: Use, said_at: Column, by_guardian: Column) -> Column:
+def _holds(people: People, use: Use, said_at: Column, by_guardian: Column) -> Column:
     """Whether a yes of a microsecond still holds, by who gave it and how long yeses last where the person lives."""
     holds = F.lit(True)
-    if "lapse_days" in people.columns:
+    if people.knows("lapse_days"):
         until = said_at + F.col("lapse_days") * F.lit(DAY_MICROS)
         holds = F.coalesce(until > F.unix_micros(F.lit(use.as_of)), holds)
-    return holds & _may_give(use, said_at, by_guardian) if "adult_at" in people.columns else holds
+    return holds & _may_give(use, said_at, by_guardian) if people.knows("adult_at") else holds
 
 
 def _may_give(use: Use, said_at: Column, by_guardian: Column) -> Column:
@@ -91,11 +92,15 @@ def weight() -> Column:
     return F.unix_micros("recorded_at") * WORDS + F.col("says")
 
 
-def linked(people: DataFrame) -> DataFrame:
-    """The columns of the people that a decision asks for."""
-    said_by = F.col("said_by") if "said_by" in people.columns else F.lit(None).cast("string")
-    return people.select("source", "source_person_id", "person_key", said_by.alias("said_by"), *[
-        c for c in people.columns if c in ("adult_at", "lapse_days")])
+def linked(people: People) -> DataFrame:
+    """Each identity whose statements count for a person: source, source_person_id, person_key, said_by; and their ages."""
+    links = _links(people)
+    return links if people.ages is None else links.join(people.ages, on="person_key", how="left")
+
+
+def _links(people: People) -> DataFrame:
+    said_by = F.col("said_by") if "said_by" in people.links.columns else F.lit(None).cast("string")
+    return people.links.select("source", "source_person_id", "person_key", said_by.alias("said_by"))
 
 
 def _is_no() -> Column:
@@ -125,7 +130,7 @@ def _is_in(scope: tuple[str, str | None, str | None]) -> Column:
         F.col("data_category_code"), category)
 
 
-def latest(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
+def latest(people: People, consent: DataFrame, use: Use) -> DataFrame:
     """What weighs most in each scope: a row per SPEAKER, with a weight for each of ``use.scopes``.
 
     people, consent: as for ``permit.decide``. Somebody who said nothing has a row too. What was said of each identity, by
@@ -146,9 +151,11 @@ def latest(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
         *[F.max(worth(name)).alias(name) for name in use.scopes])
 
 
-def windowed(people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
-    """The few yeses of their own about data of a window of time: person_key, source, scope, weight, WINDOW."""
-    bounded = _concerning(consent, use).where((F.col("says") == YES) & reduce(or_, [F.col(c).isNotNull() for c in WINDOW]))
-    theirs = bounded.join(linked(people).where("said_by IS NULL"), on=["source", "source_person_id"], how="inner")
-    return theirs.withColumn("says", given(people, use)).where(F.col("says") == YES).select(
+def windowed(people: People, consent: DataFrame, use: Use) -> DataFrame:
+    """The few yeses of one's own about data of a window of time: person_key, source, scope, weight, WINDOW.
+
+    Those that do not hold are among them: their weight is that of no yes that does, but for one of the same instant.
+    """
+    bounded = consent.where(reduce(or_, [F.col(c).isNotNull() for c in WINDOW]))  # Few: asked first, it spares the rest.
+    return _concerning(bounded, use).where(F.col("says") == YES).join(_links(people).where("said_by IS NULL"), on=["source", "source_person_id"], how="inner").select(
         "person_key", "source", "scope", weight().alias("weight"), *WINDOW)

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from contracts.vocabulary import GoneReason, PermitReason
 from jobs.stages import weigh
+from jobs.stages.people import People
 from jobs.stages.use import Use
 
 
@@ -38,7 +39,7 @@ def gone(held: DataFrame, decisions: DataFrame) -> DataFrame:
     return joined.where(~F.coalesce("is_permitted", F.lit(False))).select(*held.columns, "reason_code")
 
 
-def denials(persons: DataFrame, people: DataFrame, consent: DataFrame, use: Use) -> DataFrame:
+def denials(persons: DataFrame, people: People, consent: DataFrame, use: Use) -> DataFrame:
     """Every no that stands between these persons and a use: person_key, source, record_id, batch_id, said_at.
 
     persons: person_key. people, consent: as for ``permit.decide``, by whose rules a no stands when nothing of its scope

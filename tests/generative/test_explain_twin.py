@@ -15,6 +15,7 @@ from contracts.vocabulary import LegalBasis, StatementFate
 from jobs.stages import explain, permit
 from jobs.stages.use import Use
 from tests.conftest import Frames
+from tests.spec.aged import aged
 
 PEOPLE = "source string, source_person_id string, person_key string, said_by string, adult_at timestamp, lapse_days int"
 CONSENT = ("source string, source_person_id string, record_id string, purpose_code string, recipient_id string, "
@@ -134,8 +135,8 @@ def by_the_engine(frame: Frames, use: Use, people: dict[str, Person]) -> DataFra
     names = [column.split()[0] for column in CONSENT.split(", ")]
     consent = frame(CONSENT, [tuple({**s, "source_person_id": f"{s['account']}:{name}"}.get(c) for c in names)
                               for name, p in people.items() for s in p.said])
-    decisions = permit.decide(links, consent, use)
-    told = explain.statements(links, consent, use, decisions).select("person_key", "record_id", "fate_code", "decides")
+    decisions = permit.decide(aged(links), consent, use)
+    told = explain.statements(aged(links), consent, use, decisions).select("person_key", "record_id", "fate_code", "decides")
     return decisions.join(told, "person_key", "left")
 
 

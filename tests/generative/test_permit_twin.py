@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from contracts.vocabulary import LegalBasis
 from jobs.stages import permit
 from jobs.stages.use import Use
+from tests.spec.aged import aged
 
 CONSENT = ("source_person_id string, source string, purpose_code string, recipient_id string, channel_code string, "
            "decision_code string, recorded_at timestamp, valid_from_at timestamp, valid_to_at timestamp, "
@@ -62,12 +63,17 @@ uses = st.builds(Use, st.sampled_from([("research",), ("research", "decision_sup
 Answer = tuple[str, datetime | None, datetime | None]
 
 
+def valid(s: Said, use: Use) -> bool:
+    """Whether it is a yes within its validity."""
+    return s.decision == "permit" and (s.start or s.at) <= use.as_of and (s.end is None or use.as_of < s.end)
+
+
 def live(s: Said, person: Person, use: Use) -> bool:
     """Whether a yes counts at the moment: within its validity, by whom may give it, not too old."""
     by_right_one = person.adult_at is None or (
         use.as_of < person.adult_at if s.by == "guardian" else person.adult_at <= s.at)
     lasts = person.lapse_days is None or use.as_of < s.at + timedelta(days=person.lapse_days)
-    return (s.start or s.at) <= use.as_of and (s.end is None or use.as_of < s.end) and by_right_one and lasts
+    return valid(s, use) and by_right_one and lasts
 
 
 def naive(person: Person, use: Use) -> Answer:
@@ -87,7 +93,7 @@ def naive(person: Person, use: Use) -> Answer:
         answer = "denied" if any(s.decision == "deny" for s in last) else "permitted" if yeses else "expired"
         if answer != "denied" and (recipient != use.recipient or source in person.only_no):
             continue
-        windows += yeses if answer == "permitted" else []
+        windows += [s for s in last if valid(s, use)] if answer == "permitted" else []
         for cell in answers:
             if cell[0] == purpose and (cell[1] is None or category in (None, cell[1])):
                 answers[cell].add(answer)
@@ -106,7 +112,7 @@ def test_decisions_equal_the_naive_ones(frame: Any, people: list[Person], use: U
     whom = frame(PEOPLE, [(source, name, name, "other" if source in p.only_no else None, p.adult_at, p.lapse_days)
                           for name, p in zip(names, people, strict=True) for source in ("app", "crm")])
     consent = frame(CONSENT, [(name, *s) for name, p in zip(names, people, strict=True) for s in p.said])
-    decided = permit.decide(whom, consent, use).selectExpr(
+    decided = permit.decide(aged(whom), consent, use).selectExpr(
         "*", "unix_micros(data_from_at) AS since", "unix_micros(data_to_at) AS until").collect()
     micros = [(reason, *(None if at is None else (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
                          for at in window)) for reason, *window in (naive(p, use) for p in people)]

@@ -22,6 +22,7 @@ from jobs.run.extract import folder, prepare
 from jobs.run.people import resolve
 from jobs.stages import permit
 from jobs.stages.extract import DATA
+from jobs.stages.people import People
 from jobs.stages.use import Use
 from tests.integration.airflow_stand_in import Run, serving
 from tests.spark import twins
@@ -122,7 +123,7 @@ def exact_rows(lake: Made, product: str) -> list[str]:
         door = Lake(lake.settings.lake_root, catalog().tables, spark)
         links, consent = door.read("vault.link"), door.read("core.consent")
         use = Use((), None, basis, datetime(2030, 1, 1, tzinfo=UTC))
-        decisions = permit.decide(links, consent, use)
+        decisions = permit.decide(People(links), consent, use)
         inputs = {name.split(".")[1]: permit.apply(door.read(name), links, decisions, basis) for name in contract.inputs}
         module = importlib.import_module(f"jobs.products.{product}")
         return sorted(map(str, module.build(**inputs).collect()))

@@ -7,6 +7,7 @@ from typing import Any
 from contracts.vocabulary import LegalBasis
 from jobs.stages import explain, people, permit
 from jobs.stages.use import Use
+from tests.spec.aged import aged
 from tests.spec.test_permit import CONSENT, LINKS, day
 
 PEOPLE = f"{LINKS}, said_by string, adult_at timestamp, lapse_days int"
@@ -41,8 +42,8 @@ def test_words_of_category_age_and_links(frame: Any) -> None:
         said = frame(f"{CONSENT}, record_id string", [
             (s[0], name, "research", None, None, s[1], day(s[2]), None, None, s[3], s[4], None, None, f"{name}/{n}")
             for name in sorted(names) for n, s in enumerate(CASES[name][1])])
-        decisions = permit.decide(whom, said, use)
-        for row in explain.statements(whom, said, use, decisions).collect():
+        decisions = permit.decide(aged(whom), said, use)
+        for row in explain.statements(aged(whom), said, use, decisions).collect():
             got[row.record_id] = (row.fate_code, row.decides)
         want |= {f"{name}/{n}": s[5:] for name in names for n, s in enumerate(CASES[name][1])}
     assert got == want

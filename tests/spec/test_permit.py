@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from contracts.vocabulary import LegalBasis
 from jobs.stages import decisions as combined
 from jobs.stages import permit
+from jobs.stages.people import People
 from jobs.stages.use import Use
 
 CONSENT = ("source string, source_person_id string, purpose_code string, recipient_id string, channel_code string, "
@@ -108,7 +109,7 @@ def test_the_next_moment_that_time_alone_may_change_a_decision(frame: Any) -> No
     def at(*statements: tuple[Any, ...], grows: bool = False, lasts: tuple[int, ...] = ()) -> int | None:
         people = frame(f"{LINKS}, adult_at timestamp", [("crm", "p", "p", day(26)), ("crm", "q", "q", day(3)), ("crm", "r", "r")])
         said = frame(CONSENT, [(s[0], "p", *s[1:]) for s in statements])
-        return combined.next_change(people if grows else people.drop("adult_at"), said, day(20), lasts).collect()[0]["at"]
+        return combined.next_change(People(people, people if grows else None), said, day(20), lasts).collect()[0]["at"]
 
     assert at(says(YES, 1), says(YES, 2, end=5)) is None
     assert at(says(YES, 1, end=25), says(YES, 1, start=22, end=30)) == int(day(22).timestamp() * 1e6)
@@ -122,7 +123,7 @@ def test_decisions(frame: Any) -> None:
     for name, asked, statements, _ in CASES:
         by_use.setdefault(asked, []).append((name, statements))
     decided = [permit.decide(
-        frame(LINKS, [(source, name, name) for name, _ in cases for source in ("crm", "app")]),
+        People(frame(LINKS, [(source, name, name) for name, _ in cases for source in ("crm", "app")])),
         frame(CONSENT, [(s[0], name, *s[1:]) for name, statements in cases for s in statements]),
         asked) for asked, cases in by_use.items()]
     got = {row.person_key: (row.reason_code, row.is_permitted) for row in reduce(DataFrame.unionAll, decided).collect()}
@@ -134,7 +135,7 @@ def test_accounts_of_one_person_in_one_source_are_one_voice(frame: Any) -> None:
     links = frame(LINKS, [("crm", "old account", "p"), ("crm", "new account", "p")])
     consent = frame(CONSENT, [("crm", "old account", *says(NO, 1)[1:]), ("crm", "new account", *says(YES, 2)[1:]),
                               ("crm", "nobody's account", *says(NO, 3)[1:])])
-    assert [tuple(r) for r in permit.decide(links, consent, OWN).collect()] == [("p", True, "permitted", None, None)]
+    assert [tuple(r) for r in permit.decide(People(links), consent, OWN).collect()] == [("p", True, "permitted", None, None)]
 
 
 DECISIONS = "person_key string, is_permitted boolean, reason_code string, data_from_at timestamp, data_to_at timestamp"

@@ -9,7 +9,9 @@ from contracts.jurisdictions import Jurisdiction
 from contracts.vocabulary import LegalBasis
 from jobs.stages import decisions as combined
 from jobs.stages import people, permit
+from jobs.stages.people import People
 from jobs.stages.use import Use
+from tests.spec.aged import aged
 from tests.spec.test_permit import CONSENT, LINKS, day
 
 YES, NO = "permit", "deny"
@@ -75,7 +77,7 @@ def test_decisions_by_category_window_age_and_country(frame: Any) -> None:
         whom = frame(PEOPLE, [(source, name, name, made.get("said_by", {}).get(source), made.get("adult_at"), made.get("lapse_days"))
                               for name, (_, made, _, _, _) in cases.items() for source in ("crm", "app")])
         said = frame(CONSENT, [(s[0], name, *s[1:]) for name, (_, _, statements, _, _) in cases.items() for s in statements])
-        decided = permit.decide(whom, said, Use(("research",), None, LegalBasis.CONSENT, day(20.5), categories))
+        decided = permit.decide(aged(whom), said, Use(("research",), None, LegalBasis.CONSENT, day(20.5), categories))
         for r in decided.selectExpr("*", "unix_micros(data_from_at) AS since", "unix_micros(data_to_at) AS until").collect():
             got[r.person_key] = (r.reason_code, r.is_permitted, *((r.since, r.until) if r.is_permitted else OPEN))
         want |= {name: (reason, reason == "permitted", *(None if at is None else int(at.timestamp() * 1e6) for at in window))
@@ -99,8 +101,8 @@ def test_ages_and_lapses_by_country(frame: Any) -> None:
         ("crm", f"{name}{n}", country, birth) for name, held in identities.items() for n, (country, birth) in enumerate(held)])
 
     def found(is_special: bool) -> dict[str, tuple[str, int | None]]:
-        grown = people.grown(whom, identity, RULES, is_special).selectExpr("person_key", "date_format(adult_at, 'yyyy-MM-dd') AS at",
-                                                                           "lapse_days")
+        grown = people.grown(whom, identity, RULES, is_special).ages.selectExpr(
+            "person_key", "date_format(adult_at, 'yyyy-MM-dd') AS at", "lapse_days")
         return {r.person_key: (r.at, r.lapse_days) for r in grown.collect()}
 
     assert found(True) == {"de": ("2028-02-28", None), "fr": ("2028-02-28", 30), "nowhere": ("2029-02-28", 30),
@@ -108,7 +110,7 @@ def test_ages_and_lapses_by_country(frame: Any) -> None:
                            "leap": ("2026-02-28", None)}
     assert found(False)["fr"] == ("2025-02-28", 30) and found(False)["nowhere"] == ("2026-02-28", 30)
     endless = {c: r.model_copy(update={"lapses_after_days": None}) for c, r in RULES.items()}
-    assert "lapse_days" not in people.grown(whom, identity, endless, is_special=True).columns
+    assert not people.grown(whom, identity, endless, is_special=True).knows("lapse_days")
 
 
 def test_links_that_may_not_be_followed(frame: Any) -> None:
@@ -137,7 +139,7 @@ def test_a_no_reaches_over_links_that_a_yes_may_not(frame: Any) -> None:
     def reasons(*statements: tuple[Any, ...]) -> dict[str, str]:
         use = Use(("research",), None, LegalBasis.CONSENT, datetime(2026, 1, 21, tzinfo=UTC))
         named = {r.person_key: f"{r.source}/{r.source_person_id}" for r in followed.collect()}
-        return {named[r.person_key]: r.reason_code for r in permit.decide(whom, frame(CONSENT, list(statements)), use).collect()}
+        return {named[r.person_key]: r.reason_code for r in permit.decide(People(whom), frame(CONSENT, list(statements)), use).collect()}
 
     def said(source: str, person: str, decision: str, at: float = 1) -> tuple[Any, ...]:
         return (source, person, *says(decision, at)[1:])
@@ -160,7 +162,7 @@ def test_a_window_of_an_identity_apart_is_none_of_the_person(frame: Any) -> None
     whom = frame(PEOPLE, [("crm", "mine", "P"), ("crm", "held", "P", "Q")])
     said = frame(CONSENT, [("crm", "mine", *says(YES, 1)[1:]), ("crm", "held", *says(YES, 1, window=(day(5), day(10)))[1:])])
     use = Use(("research",), None, LegalBasis.CONSENT, day(20), HEALTH)
-    assert [tuple(r) for r in permit.decide(whom, said, use).collect()] == [("P", True, "permitted", None, None)]
+    assert [tuple(r) for r in permit.decide(People(whom), said, use).collect()] == [("P", True, "permitted", None, None)]
 
 
 def test_decisions_carried_to_the_keys_of_another_use(frame: Any) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 
 from contracts.vocabulary import GoneReason
 from jobs.stages import withdrawal
+from jobs.stages.people import People
 from jobs.stages.withdrawal import Denial
 from tests.spec.test_permit import AHEAD, BOTH, CASES, CONSENT, LINKS, NO, OWN, PARTNER, YES, day, says
 
@@ -35,7 +36,7 @@ def found(frame: Any, cases: list[tuple[str, Any, list[tuple[Any, ...]]]]) -> di
         rows = [(s[0], name, *s[1:], None, None, None, None, f"{i}", "b") for name, statements in mine for i, s in enumerate(statements)]
         frames.append(withdrawal.denials(
             frame("person_key string", [(name,) for name, _ in mine]),
-            frame(LINKS, [(source, name, name) for name, _ in mine for source in ("crm", "app")]),
+            People(frame(LINKS, [(source, name, name) for name, _ in mine for source in ("crm", "app")])),
             frame(f"{CONSENT}, record_id string, batch_id string", rows), use))
     said: dict[str, list[datetime]] = {name: [] for name, *_ in cases}
     for row in reduce(DataFrame.unionAll, frames).toArrow().to_pylist():
