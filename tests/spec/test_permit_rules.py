@@ -42,6 +42,7 @@ CASES: dict[str, Case] = {
     "a window": (HEALTH, {}, [says(YES, 1, window=WEEK)], "permitted", WEEK),
     "a window of an older yes": (HEALTH, {}, [says(YES, 1, window=WEEK), says(YES, 2)], "permitted", OPEN),
     "a window of a later yes": (HEALTH, {}, [says(YES, 1), says(YES, 2, window=(day(3), None))], "permitted", (day(3), None)),
+    "a window that only ends": (HEALTH, {}, [says(YES, 1, window=(None, day(3)))], "permitted", (None, day(3))),
     "windows of two sources": (HEALTH, {}, [says(YES, 1, window=WEEK), says(YES, 2, window=(day(3), day(9)), source="app")],
                                "permitted", (day(3), day(8))),
     "a window in one of two sources": (HEALTH, {}, [says(YES, 1, window=WEEK), says(YES, 2, source="app")], "permitted", WEEK),
