@@ -157,5 +157,6 @@ def windowed(people: People, consent: DataFrame, use: Use) -> DataFrame:
     Those that do not hold are among them: their weight is that of no yes that does, but for one of the same instant.
     """
     bounded = consent.where(reduce(or_, [F.col(c).isNotNull() for c in WINDOW]))  # Few: asked first, it spares the rest.
-    return _concerning(bounded, use).where(F.col("says") == YES).join(_links(people).where("said_by IS NULL"), on=["source", "source_person_id"], how="inner").select(
+    yeses, own = _concerning(bounded, use).where(F.col("says") == YES), _links(people).where("said_by IS NULL")
+    return yeses.join(own, on=["source", "source_person_id"], how="inner").select(
         "person_key", "source", "scope", weight().alias("weight"), *WINDOW)
