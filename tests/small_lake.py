@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ def settings(home: Path, engine: str) -> Settings:
     made = Settings(home=home, lake="", engine=engine, actor="test")
     keys.create(made.keys)
     return made
+
+
+def copy(made: Settings, home: Path) -> Settings:
+    """Settings of a copy of a home."""
+    shutil.copytree(made.home, home)
+    return Settings(home=home, lake="", engine=made.engine, actor="test")
 
 
 def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2) -> Lake:

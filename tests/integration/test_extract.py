@@ -31,11 +31,8 @@ RECIPIENT = "glycemia_institute"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
-    made = small_lake.settings(tmp_path_factory.mktemp("home"), engine)
-    small_lake.fill(made)
-    small_lake.released(made)
-    return made
+def home(small_release: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return small_lake.copy(small_release, tmp_path_factory.mktemp("extract") / "home")
 
 
 @pytest.fixture

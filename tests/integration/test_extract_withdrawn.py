@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,18 +19,9 @@ from tests.integration.test_extract import RECIPIENT, RUN, airflow, bucket, name
 __all__ = ["airflow", "bucket", "store"]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
-    first = small_lake.settings(tmp_path_factory.mktemp("withdrawn"), engine)
-    small_lake.fill(first)
-    small_lake.released(first)
-    return first
-
-
 @pytest.fixture
-def home(made: Settings, tmp_path: Path) -> Settings:
-    shutil.copytree(made.home, tmp_path / "home")
-    return Settings(home=tmp_path / "home", lake="", engine=made.engine, actor="test")
+def home(small_release: Settings, tmp_path: Path) -> Settings:
+    return small_lake.copy(small_release, tmp_path / "home")
 
 
 def deny(home: Settings, person: str, purpose: str, recipient: str | None = None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,18 +32,9 @@ __all__ = ["airflow", "bucket", "store"]
 SAID = datetime(2026, 10, 9, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def released(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
-    made = small_lake.settings(tmp_path_factory.mktemp("recall"), engine)
-    small_lake.fill(made)
-    small_lake.released(made)
-    return made
-
-
 @pytest.fixture
-def home(released: Settings, tmp_path: Path) -> Settings:
-    shutil.copytree(released.home, tmp_path / "home")
-    return Settings(home=tmp_path / "home", lake="", engine=released.engine, actor="test")
+def home(small_release: Settings, tmp_path: Path) -> Settings:
+    return small_lake.copy(small_release, tmp_path / "home")
 
 
 @pytest.fixture

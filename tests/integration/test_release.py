@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -27,18 +26,9 @@ from tests import small_lake
 GROUP = "engagement"
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
-    made = small_lake.settings(tmp_path_factory.mktemp("prepared"), engine)
-    small_lake.fill(made)
-    small_lake.released(made)
-    return made.home
-
-
 @pytest.fixture
-def home(prepared: Path, tmp_path: Path, engine: str) -> Settings:
-    shutil.copytree(prepared, tmp_path / "home")
-    return Settings(home=tmp_path / "home", lake="", engine=engine, actor="test")
+def home(small_release: Settings, tmp_path: Path) -> Settings:
+    return small_lake.copy(small_release, tmp_path / "home")
 
 
 def more_readings(home: Settings) -> None:

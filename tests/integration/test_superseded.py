@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,18 +27,9 @@ GROUP, PRODUCT = "engagement", "glucose_daily"
 SAID = datetime(2026, 10, 9, 12, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
-    made = small_lake.settings(tmp_path_factory.mktemp("superseded"), engine)
-    small_lake.fill(made)
-    small_lake.released(made)
-    return made.home
-
-
 @pytest.fixture
-def home(prepared: Path, tmp_path: Path, engine: str) -> Settings:
-    shutil.copytree(prepared, tmp_path / "home")
-    return Settings(home=tmp_path / "home", lake="", engine=engine, actor="test")
+def home(small_release: Settings, tmp_path: Path) -> Settings:
+    return small_lake.copy(small_release, tmp_path / "home")
 
 
 def lake(home: Settings) -> Lake:
