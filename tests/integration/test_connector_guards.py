@@ -94,7 +94,8 @@ BOMB = gzip.compress(b'{"data":[' + b" " * (64 * 2**20) + b"]}", 9)
     (b'{"data":{"id":1}}', {}, "could not be read"), (b'{"rows":[]}', {}, "could not be read"),
     (b"[]", {}, "could not be read"), (b'"data"', {}, "could not be read"),
     (b'{"data":[],"next_cursor":{"a":1}}', {}, "neither text nor number"),
-    (b'{"data":[],"next_cursor":"same"}', {}, "circle")])
+    (b'{"data":[],"next_cursor":"same"}', {}, "circle")],
+    ids=["bomb", "large", "packed twice", "unknown packing", "page", "object", "other key", "list", "text", "odd cursor", "circle"])
 def test_answers_that_were_not_promised(tmp_path: Path, body: bytes, headers: dict[str, str], error: str) -> None:
     with odd_server(tmp_path, lambda handler: say(handler, body, 200, **headers)) as odd:
         with pytest.raises(SourceRefused, match=error):
