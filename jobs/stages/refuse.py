@@ -1,8 +1,8 @@
 """Refuse: records of a person who said no to everything that their source asks for are not taken in.
 
-The reading of what was said is permit's own: within a scope the latest statement wins, a no at one instant beats a yes, and
-a no never lapses. Only noes to a whole purpose count, since what is refused is purged: not those to a recipient, to a
-category of data, or to a channel.
+What was said is read as for every decision (``weigh``): within a scope the latest statement wins, a no at one instant beats
+a yes, and a no never lapses. Only noes to a whole purpose count, since what is refused is purged: not those to a recipient,
+to a category of data, or to a channel.
 """
 
 from __future__ import annotations
