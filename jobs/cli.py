@@ -14,7 +14,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_explain, cli_loss, cli_recall
+from jobs import cli_consent, cli_explain, cli_link, cli_loss, cli_recall
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -31,6 +31,7 @@ app.add_typer(cli_consent.app, name="consent")
 app.add_typer(contract_app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
+app.command()(cli_link.link)
 app.command()(cli_loss.consent_loss)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]

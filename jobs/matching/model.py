@@ -1,0 +1,131 @@
+"""Model: how much each level of agreement weighs. Kept in a form that no engine owns; Splink scores with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from splink import DuckDBAPI, Linker, SettingsCreator
+
+from contracts.matching import Level, Matching, Role
+from jobs.matching.pairs import PAIRS
+from jobs.matching.records import TABLE, Records, run
+
+ELSE = "differs"
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A level: how often it is met among records of one person (m), and among those of two (u)."""
+
+    level: str
+    m: float
+    u: float
+
+
+@dataclass(frozen=True)
+class Circle:
+    """Strangers who share more than strangers do: their share of all pairs that are two people, and how often they meet each
+    level in the roles they share."""
+
+    share: float
+    levels: dict[Role, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What was learned of a table.
+
+    ``prior``: the share of all pairs of records that are one person. ``levels``: by role, the levels that say something,
+    the most alike first and ``ELSE`` last. ``circles``: by name. ``rarity``: by role, what a value's frequency among records is
+    multiplied with to be its frequency among people, since who has several records repeats their own values.
+    """
+
+    prior: float
+    levels: dict[Role, tuple[Weighed, ...]]
+    circles: dict[str, Circle]
+    rarity: dict[Role, float]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"prior": self.prior, "rarity": {str(r): v for r, v in self.rarity.items()},
+                "circles": {name: {"share": c.share, "levels": {str(r): list(v) for r, v in c.levels.items()}}
+                            for name, c in self.circles.items()},
+                "levels": {str(r): [asdict(one) for one in levels] for r, levels in self.levels.items()}}
+
+
+def linker(records: Records, matching: Matching, model: Model | None = None, explains: bool = False) -> Linker:
+    """Splink over the records and their ``PAIRS``, with a model, or with none yet. explains: keep what a weight is made of."""
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    api = DuckDBAPI(records.connection)
+    settings = SettingsCreator(
+        link_type="dedupe_only",
+        comparisons=[_comparison(role, levels, model) for role, levels in matching.levels(records.roles).items()],
+        blocking_rules_to_generate_predictions=[{"blocking_rule": "1=1", "sql_dialect": "duckdb"}],
+        probability_two_random_records_match=model.prior if model else 1 / len(records),
+        retain_matching_columns=True,  # The levels of a pair come with its values only.
+        retain_intermediate_calculation_columns=explains)
+    made = Linker(api.register(TABLE, dataset_display_name="records"), settings, log_level=None)
+    if model:
+        for role, rarity in model.rarity.items():
+            records.run(f"create or replace table rarity_of_{role} as select {role}, {rarity} * count(*) / sum(count(*)) "
+                                       f"over () as tf_{role} from {TABLE} where {role} is not null group by {role}")
+            made.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
+    return made
+
+
+def score(splink: Linker, pairs: str = PAIRS, lowest: float | None = None) -> str:
+    """The table of Splink's predictions for a table of pairs (l, r); those that weigh less than ``lowest`` are left out."""
+    connection: Any = splink._db_api  # A DuckDBAPI, which knows the connection that it was given.
+    run(connection.duckdb_con, "create or replace table to_score as "
+        f"select '0' as match_key, l as join_key_l, r as join_key_r from {pairs}")
+    splink.table_management.register_blocked_pairs_for_predict(splink._db_api.register("to_score"))
+    return str(splink.inference.predict(threshold_match_weight=lowest, warning_mode="never").physical_name)
+
+
+def weight(model: Model) -> str:
+    """The match weight as SQL over Splink's predictions: Splink's own, less what circles of strangers share anyway.
+
+    Splink's weight holds the product of u, which takes all strangers for alike. Their circles are classes of their own: the
+    product is replaced by the mean over classes, sum of share * product of the class's levels (a mixture, as in latent class
+    analysis).
+    """
+    shared = sorted({role for circle in model.circles.values() for role in circle.levels})
+    if not shared:
+        return "match_weight"
+    least = {role: _by_level(role, [one.u for one in model.levels[role]]) for role in shared}
+    alike = " * ".join(least.values())
+    others = max(1 - sum(circle.share for circle in model.circles.values()), 1e-9)
+    classes = [f"{others:.17e} * {alike}", *(
+        f"{circle.share:.17e} * " + " * ".join(_by_level(r, circle.levels[r]) if r in circle.levels else least[r] for r in shared)
+        for circle in model.circles.values())]
+    return f"match_weight + log2({alike}) - log2({' + '.join(classes)})"
+
+
+def _by_level(role: Role, shares: Sequence[float]) -> str:
+    """A share by the number of the level; 1 where a value is not known. Splink counts the least alike as 0."""
+    cases = " ".join(f"when {len(shares) - 1 - i} then {float(share):.17e}" for i, share in enumerate(shares))
+    return f"(case gamma_{role} {cases} else 1e0 end)"
+
+
+def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None) -> dict[str, Any]:
+    known = {one.level: one for one in model.levels[role]} if model else {}
+    silent = [f"{role}_l IS NULL OR {role}_r IS NULL", *(_sql(role, level) for level in levels if level.silent)]
+    made: list[dict[str, Any]] = [{"sql_condition": " OR ".join(f"({one})" for one in silent), "label_for_charts": "not known",
+                                   "is_null_level": True}]
+    for level in (level for level in levels if not level.silent):
+        made.append({"sql_condition": _sql(role, level), "label_for_charts": level.level})
+        if level.frequency:
+            made[-1] |= {"tf_adjustment_column": str(role), "tf_adjustment_weight": 1.0}
+    made.append({"sql_condition": "ELSE", "label_for_charts": ELSE})
+    for one in made[1:]:
+        if found := known.get(one["label_for_charts"]):
+            one |= {"m_probability": found.m, "u_probability": found.u}
+    return {"output_column_name": str(role), "comparison_levels": made}
+
+
+def _sql(role: Role, level: Level) -> str:
+    """The condition in DuckDB's words."""
+    return level.when.format(l=f"{role}_l", r=f"{role}_r").replace("jaro_winkler(", "jaro_winkler_similarity(")

@@ -1,0 +1,104 @@
+"""Search: expectation maximisation (Dempster, Laird and Rubin 1977) over patterns of agreement, as a latent class model.
+
+The classes are one person, strangers, and circles of strangers. Within a class comparisons are independent (Fellegi and Sunter
+1969); circles hold the dependence that strangers of one town or household show, and which otherwise is taken for identity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+MOST_ROUNDS, STEADY = 500, 1e-6
+LEAST_M, LEAST_U = 1e-3, 1e-7
+FIRST_M = 0.85  # Where the search begins: most of a person's values agree.
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """m and u by comparison and level; by circle, its share of the pairs that are two people and its levels by comparison."""
+
+    m: list[Floats]
+    u: list[Floats]
+    circles: list[tuple[float, dict[int, Floats]]]
+    prior: float
+
+
+class Search:
+    """A search for the parameters of the classes.
+
+    patterns: (patterns, comparisons), the number of the level, 0 the most alike, -1 not known. counts: (patterns,), how many
+    pairs have it. random: by comparison, how often random pairs meet each level. at_most: by comparison, how often records of
+    one person differ at most. circles: the comparisons in which each circle of strangers agrees; in the others it is as all
+    strangers are. known: by comparison, in which share of all pairs both values are known. every: how many pairs there are.
+    """
+
+    def __init__(self, patterns: Ints, counts: Floats, random: list[Floats], at_most: list[float], circles: list[list[int]],
+                 known: Floats, every: float) -> None:
+        self._patterns, self._counts, self._random, self._every = patterns, counts, random, every
+        self._at_most, self._circles = at_most, circles
+        # Pairs that blocking leaves out, at each level: as many as random pairs tell, less those that were looked at.
+        self._outside = [np.maximum(u * every * known[i] - self._met(i, counts), 0) for i, u in enumerate(random)]
+
+    def run(self) -> Learned:
+        """The parameters, once they hold still."""
+        alike = [np.append(FIRST_M, np.full(len(u) - 1, (1 - FIRST_M) / (len(u) - 1))) for u in self._random]
+        prior = min(2 / np.sqrt(2 * self._every), 0.5)
+        circles = [(prior, {i: alike[i] for i in shared}) for shared in self._circles]
+        now = Learned(alike, [u.copy() for u in self._random], circles, prior)
+        for _ in range(MOST_ROUNDS):
+            then, now = now, self._next(now)
+            moved = max(float(np.abs(a - b).max()) for a, b in zip(then.m, now.m, strict=True))
+            shares = [(now.prior, then.prior), *((a[0], b[0]) for a, b in zip(now.circles, then.circles, strict=True))]
+            if moved < STEADY and all(abs(a - b) < STEADY * a for a, b in shares):
+                break
+        return now
+
+    def _next(self, now: Learned) -> Learned:
+        classes = self._classes(now) * self._counts
+        matching, strangers, circles = classes[0], classes[1], classes[2:]
+        others = self._counts - matching
+        m = [_at_most(self._shares(self._met(i, matching), LEAST_M), most) for i, most in enumerate(self._at_most)]
+        shared = {i for one in self._circles for i in one}
+        u = [self._shares(self._met(i, strangers if i in shared else others) + outside, LEAST_U)
+             for i, outside in enumerate(self._outside)]
+        matches = float(np.clip(matching.sum(), 1e-12 * self._every, 0.9 * self._every))
+        found = [(float(mine.sum() / (self._every - matches)), {i: self._shares(self._met(i, mine), LEAST_M) for i in one})
+                 for mine, one in zip(circles, self._circles, strict=True)]
+        return Learned(m, u, found, matches / self._every)
+
+    def _classes(self, now: Learned) -> Floats:
+        """(classes, patterns): how probable each class is for a pattern; one person, strangers, and the circles."""
+        others = 1 - sum(share for share, _ in now.circles)
+        rows = [self._log(now.m, now.prior), self._log(now.u, (1 - now.prior) * others)]
+        for share, levels in now.circles:
+            rows.append(self._log([levels.get(i, u) for i, u in enumerate(now.u)], (1 - now.prior) * share))
+        return np.asarray(softmax(np.stack(rows), axis=0))
+
+    def _log(self, shares: list[Floats], share: float) -> Floats:
+        found = np.full(len(self._patterns), np.log(max(share, 1e-300)))
+        for i, mine in enumerate(shares):
+            found += np.append(np.log(mine), 0)[self._patterns[:, i]]
+        return found
+
+    def _met(self, comparison: int, weights: Floats) -> Floats:
+        levels = self._patterns[:, comparison]
+        known = levels >= 0
+        return np.bincount(levels[known], weights=weights[known], minlength=len(self._random[comparison])).astype(np.float64)
+
+    def _shares(self, met: Floats, least: float) -> Floats:
+        shares = np.maximum((met + 1e-9) / (met + 1e-9).sum(), least)
+        return np.asarray(shares / shares.sum())
+
+
+def _at_most(shares: Floats, most: float) -> Floats:
+    """Shares of levels, the last of them no more than ``most``."""
+    if shares[-1] <= most:
+        return shares
+    return np.append(shares[:-1] * (1 - most) / shares[:-1].sum(), most)
