@@ -20,6 +20,7 @@ FORBIDDEN = {
     "dags": ("jobs", "expectations", "infra", "pyspark", "great_expectations", "pandas", "deltalake"),
     "jobs": ("dags", "infra", "airflow"),
     "jobs/stages": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.settings", "jobs.engine", "jobs.check", "os", "time", "deltalake"),
+    "jobs/matching": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.stages", "jobs.settings", "pyspark", "deltalake"),
     "jobs/ledger": ("jobs.run", "jobs.stages", "pyspark"),
 }
 PRODUCTS_MAY = {"__future__", "pyspark", "functools", "typing", "collections"}
