@@ -39,8 +39,9 @@ class Model:
     """What was learned of a table.
 
     ``prior``: the share of all pairs of records that are one person. ``levels``: by role, the levels that say something,
-    the most alike first and ``ELSE`` last. ``circles``: by name. ``rarity``: by role, what a value's frequency among records is
-    multiplied with to be its frequency among people, since who has several records repeats their own values.
+    the most alike first and ``ELSE`` last; u is that of strangers outside all circles. ``circles``: by name. ``rarity``: by
+    role, what values' frequencies among records are multiplied with to be those among such strangers: who has several records
+    repeats their own values, and so does a circle.
     """
 
     prior: float

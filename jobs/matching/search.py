@@ -34,24 +34,22 @@ class Search:
     """A search for the parameters of the classes.
 
     patterns: (patterns, comparisons), the number of the level, 0 the most alike, -1 not known. counts: (patterns,), how many
-    pairs have it. random: by comparison, how often random pairs meet each level. at_most: by comparison, how often records of
-    one person differ at most. circles: the comparisons in which each circle of strangers agrees; in the others it is as all
-    strangers are. known: by comparison, in which share of all pairs both values are known. every: how many pairs there are.
+    pairs have it; all pairs of records are counted. levels: how many each comparison has. at_most: by comparison, how often
+    records of one person differ at most. circles: the comparisons in which each circle of strangers agrees; in the others it
+    is as all strangers are.
     """
 
-    def __init__(self, patterns: Ints, counts: Floats, random: list[Floats], at_most: list[float], circles: list[list[int]],
-                 known: Floats, every: float) -> None:
-        self._patterns, self._counts, self._random, self._every = patterns, counts, random, every
-        self._at_most, self._circles = at_most, circles
-        # Pairs that blocking leaves out, at each level: as many as random pairs tell, less those that were looked at.
-        self._outside = [np.maximum(u * every * known[i] - self._met(i, counts), 0) for i, u in enumerate(random)]
+    def __init__(self, patterns: Ints, counts: Floats, levels: list[int], at_most: list[float], circles: list[list[int]]) -> None:
+        self._patterns, self._counts, self._levels = patterns, counts, levels
+        self._at_most, self._circles, self._every = at_most, circles, float(counts.sum())
 
     def run(self) -> Learned:
         """The parameters, once they hold still."""
-        alike = [np.append(FIRST_M, np.full(len(u) - 1, (1 - FIRST_M) / (len(u) - 1))) for u in self._random]
+        alike = [np.append(FIRST_M, np.full(number - 1, (1 - FIRST_M) / (number - 1))) for number in self._levels]
+        u = [self._shares(self._met(i, self._counts), LEAST_U) for i in range(len(self._levels))]
         prior = min(2 / np.sqrt(2 * self._every), 0.5)
         circles = [(prior, {i: alike[i] for i in shared}) for shared in self._circles]
-        now = Learned(alike, [u.copy() for u in self._random], circles, prior)
+        now = Learned(alike, u, circles, prior)
         for _ in range(MOST_ROUNDS):
             then, now = now, self._next(now)
             moved = max(float(np.abs(a - b).max()) for a, b in zip(then.m, now.m, strict=True))
@@ -66,8 +64,7 @@ class Search:
         others = self._counts - matching
         m = [_at_most(self._shares(self._met(i, matching), LEAST_M), most) for i, most in enumerate(self._at_most)]
         shared = {i for one in self._circles for i in one}
-        u = [self._shares(self._met(i, strangers if i in shared else others) + outside, LEAST_U)
-             for i, outside in enumerate(self._outside)]
+        u = [self._shares(self._met(i, strangers if i in shared else others), LEAST_U) for i in range(len(self._levels))]
         matches = float(np.clip(matching.sum(), 1e-12 * self._every, 0.9 * self._every))
         found = [(float(mine.sum() / (self._every - matches)), {i: self._shares(self._met(i, mine), LEAST_M) for i in one})
                  for mine, one in zip(circles, self._circles, strict=True)]
@@ -90,7 +87,7 @@ class Search:
     def _met(self, comparison: int, weights: Floats) -> Floats:
         levels = self._patterns[:, comparison]
         known = levels >= 0
-        return np.bincount(levels[known], weights=weights[known], minlength=len(self._random[comparison])).astype(np.float64)
+        return np.bincount(levels[known], weights=weights[known], minlength=self._levels[comparison]).astype(np.float64)
 
     def _shares(self, met: Floats, least: float) -> Floats:
         shares = np.maximum((met + 1e-9) / (met + 1e-9).sum(), least)
