@@ -34,8 +34,13 @@ class Role(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     NATIONAL_ID = "national_id"
+    COUNTRY = "country"
+    DEVICE_ID = "device_id"
+    HANDLE = "handle"
 
 
+# What core knows of a source identity.
+OF_IDENTITIES = tuple(role for role in Role if role not in (Role.ADDRESS, Role.NATIONAL_ID))
 # Columns made of a role's value, by the role they are made of.
 DERIVED = {"birth_day": Role.BIRTH_DATE, "birth_year": Role.BIRTH_DATE, "birth_month_day": Role.BIRTH_DATE,
            "email_local": Role.EMAIL, "email_domain": Role.EMAIL}
@@ -59,6 +64,16 @@ class Level(Frozen):
     needs: tuple[Role, ...] = ()
 
 
+class Rule(Frozen):
+    """What holds of a pair of records, as SQL over their roles' values, ``_l`` and ``_r``.
+
+    It is dropped where a role lacks that it ``needs``.
+    """
+
+    when: Annotated[str, Field(min_length=1)]
+    needs: Annotated[tuple[Role, ...], Field(min_length=1)]
+
+
 class Key(Frozen):
     """A part of a blocking rule: a column, or its first letters."""
 
@@ -72,6 +87,9 @@ class Key(Frozen):
         if not found or (found[1] not in DERIVED and found[1] not in list(Role)):
             raise ValueError(f"{text!r} is no key; write a role or one of {', '.join(DERIVED)}, and :3 for its first 3 letters")
         return cls(column=found[1], letters=int(found[2]) if found[2] else None)
+
+    def __str__(self) -> str:
+        return f"{self.column}:{self.letters}" if self.letters else self.column
 
     @property
     def role(self) -> Role:
@@ -93,6 +111,11 @@ class Matching(Frozen):
     precision: Share
     placeholders: dict[Role, str]
     most_sharing: dict[Role, Many]
+    proofs: tuple[Role, ...]
+    most_sharing_a_proof: Many
+    contradictions: dict[str, Rule]
+    likely: dict[str, Rule]
+    precision_of_links: Share
 
     @model_validator(mode="after")
     def _is_sound(self) -> Self:
@@ -117,6 +140,11 @@ class Matching(Frozen):
         known = set(roles)
         parsed = [tuple(Key.parse(key) for key in rule) for rule in self.blocking]
         return [rule for rule in parsed if known.issuperset(key.role for key in rule)]
+
+    def holding(self, rules: dict[str, Rule], roles: Iterable[Role]) -> dict[str, Rule]:
+        """Those of some rules that the roles allow."""
+        known = set(roles)
+        return {name: rule for name, rule in rules.items() if known.issuperset(rule.needs)}
 
 
 class ColumnMap(pydantic.BaseModel):

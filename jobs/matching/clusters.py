@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 UNSEEN = -10.0  # The weight of a pair that was not looked at, or weighs too little to be kept.
+FORBIDDEN = -1e6  # The weight of a pair that must not be one person, whatever others say.
 MOST_SURE = 40.0  # Heavier pairs count as this much: one of them must not outweigh many doubts.
 LARGEST = 2_000  # Components of more records are cut at a higher weight until none has more: their matrices would not fit.
 STEP = 1.0
@@ -56,7 +57,7 @@ def threshold(weights: Floats, precision: float) -> float:
 
 def cluster(scored: Scored, records: int, least: float) -> Ints:
     """The number of each record's person, from 0 in the order of their first records. least: the weight that a match needs."""
-    whole = _components(scored.where(scored.weight >= least), records)
+    whole = components(scored.where(scored.weight >= least), records)
     inside = scored.where(whole[scored.left] == whole[scored.right])
     labels, fresh = whole.copy(), records
     for group in _groups(inside, whole):
@@ -66,7 +67,8 @@ def cluster(scored: Scored, records: int, least: float) -> Ints:
     return _in_order(labels)
 
 
-def _components(pairs: Scored, records: int) -> Ints:
+def components(pairs: Scored, records: int) -> Ints:
+    """The number of each record's component, in the graph of the pairs."""
     graph = coo_array((np.ones(len(pairs.left), dtype=np.int8), (pairs.left, pairs.right)), shape=(records, records))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
@@ -92,7 +94,8 @@ def _parts(group: Scored, least: float) -> list[Ints]:
     distance = np.full((len(members), len(members)), MOST_SURE - UNSEEN)
     np.fill_diagonal(distance, 0)
     rows, columns = np.searchsorted(members, group.left), np.searchsorted(members, group.right)
-    distance[rows, columns] = distance[columns, rows] = MOST_SURE - np.clip(group.weight, UNSEEN, MOST_SURE)
+    weight = np.where(group.weight <= FORBIDDEN, FORBIDDEN, np.clip(group.weight, UNSEEN, MOST_SURE))
+    distance[rows, columns] = distance[columns, rows] = MOST_SURE - weight
     tree = linkage(squareform(distance, checks=False), "average")
     found = fcluster(tree, MOST_SURE - min(least, MOST_SURE), "distance")
     return [members[found == number] for number in np.unique(found)]
@@ -104,7 +107,7 @@ def _smaller(group: Scored, members: Ints, least: float) -> list[Ints]:
         least += STEP
         kept = group.where(group.weight >= least)
         position = Scored(np.searchsorted(members, kept.left), np.searchsorted(members, kept.right), kept.weight)
-        part = _components(position, len(members))
+        part = components(position, len(members))
         if np.bincount(part).max() <= LARGEST:
             break
     home = part[np.searchsorted(members, group.left)]

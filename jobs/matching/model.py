@@ -10,10 +10,13 @@ from typing import Any
 from splink import DuckDBAPI, Linker, SettingsCreator
 
 from contracts.matching import Level, Matching, Role
+from jobs.matching.cleaning import run
 from jobs.matching.pairs import PAIRS
-from jobs.matching.records import TABLE, Records, run
+from jobs.matching.records import TABLE, Records
 
 ELSE = "differs"
+STABLE = 0.2  # A role is stable when a person's own records differ in it at most so often (`differsAtMost`).
+FREQUENCY = "frequency"  # role, value, times: values that several records had when the model was trained.
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,31 @@ class Model:
     ``prior``: the share of all pairs of records that are one person. ``levels``: by role, the levels that say something,
     the most alike first and ``ELSE`` last; u is that of strangers outside all circles. ``circles``: by name. ``rarity``: by
     role, what values' frequencies among records are multiplied with to be those among such strangers: who has several records
-    repeats their own values, and so does a circle.
+    repeats their own values, and so does a circle. ``values``: by role, how many records had a value.
     """
 
     prior: float
     levels: dict[Role, tuple[Weighed, ...]]
     circles: dict[str, Circle]
     rarity: dict[Role, float]
+    values: dict[Role, int]
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return {"prior": self.prior, "rarity": {str(r): v for r, v in self.rarity.items()},
+                "values": {str(r): n for r, n in self.values.items()},
                 "circles": {name: {"share": c.share, "levels": {str(r): list(v) for r, v in c.levels.items()}}
                             for name, c in self.circles.items()},
                 "levels": {str(r): [asdict(one) for one in levels] for r, levels in self.levels.items()}}
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Model:
+        """From what ``document`` gives. Raises KeyError, TypeError or ValueError for anything else."""
+        circles = {name: Circle(one["share"], {Role(r): tuple(shares) for r, shares in one["levels"].items()})
+                   for name, one in document["circles"].items()}
+        levels = {Role(r): tuple(Weighed(**one) for one in found) for r, found in document["levels"].items()}
+        return cls(document["prior"], levels, circles, {Role(r): float(v) for r, v in document["rarity"].items()},
+                   {Role(r): int(n) for r, n in document["values"].items()})
 
 
 def linker(records: Records, matching: Matching, model: Model | None = None, explains: bool = False) -> Linker:
@@ -70,11 +84,18 @@ def linker(records: Records, matching: Matching, model: Model | None = None, exp
         retain_intermediate_calculation_columns=explains)
     made = Linker(api.register(TABLE, dataset_display_name="records"), settings, log_level=None)
     if model:
-        for role, rarity in model.rarity.items():
-            records.run(f"create or replace table rarity_of_{role} as select {role}, {rarity} * count(*) / sum(count(*)) "
-                                       f"over () as tf_{role} from {TABLE} where {role} is not null group by {role}")
+        for role in model.rarity:
+            _make_rarity(records, role, model)
             made.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
     return made
+
+
+def _make_rarity(records: Records, role: Role, model: Model) -> None:
+    """How rare each value is, by the frequencies in training; one that was not met there counts as met once."""
+    known = f"(select value, times from {FREQUENCY} where role = '{role}')"
+    records.run(f"create or replace table rarity_of_{role} as select {role}, {model.rarity[role]} * coalesce(times, 1) / "
+                f"{model.values[role]} as tf_{role} from (select distinct {role} from {TABLE} where {role} is not null) "
+                f"left join {known} on value = {role}")
 
 
 def score(splink: Linker, pairs: str = PAIRS, lowest: float | None = None) -> str:
@@ -103,6 +124,12 @@ def weight(model: Model) -> str:
         f"{circle.share:.17e} * " + " * ".join(_by_level(r, circle.levels[r]) if r in circle.levels else least[r] for r in shared)
         for circle in model.circles.values())]
     return f"match_weight + log2({alike}) - log2({' + '.join(classes)})"
+
+
+def stable(model: Model, matching: Matching) -> str:
+    """What the roles that hardly change say of a pair, as SQL over Splink's predictions: bits, 0 where none is known of both."""
+    roles = [role for role in model.levels if matching.differs_at_most.get(role, 1.0) <= STABLE]
+    return " + ".join(f"log2({_by_level(role, [one.m / one.u for one in model.levels[role]])})" for role in roles) or "0e0"
 
 
 def _by_level(role: Role, shares: Sequence[float]) -> str:

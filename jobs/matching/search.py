@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 MOST_ROUNDS, STEADY = 500, 1e-6
-LEAST_M, LEAST_U = 1e-3, 1e-7
+LEAST_M, LEAST_IN_CIRCLES, LEAST_U = 1e-3, 1e-5, 1e-7
 FIRST_M = 0.85  # Where the search begins: most of a person's values agree.
 
 Floats = NDArray[np.float64]
@@ -66,8 +66,9 @@ class Search:
         shared = {i for one in self._circles for i in one}
         u = [self._shares(self._met(i, strangers if i in shared else others), LEAST_U) for i in range(len(self._levels))]
         matches = float(np.clip(matching.sum(), 1e-12 * self._every, 0.9 * self._every))
-        found = [(float(mine.sum() / (self._every - matches)), {i: self._shares(self._met(i, mine), LEAST_M) for i in one})
-                 for mine, one in zip(circles, self._circles, strict=True)]
+        shares = [{i: self._shares(self._met(i, mine), LEAST_IN_CIRCLES) for i in one}
+                  for mine, one in zip(circles, self._circles, strict=True)]
+        found = [(float(mine.sum() / (self._every - matches)), levels) for mine, levels in zip(circles, shares, strict=True)]
         return Learned(m, u, found, matches / self._every)
 
     def _classes(self, now: Learned) -> Floats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from contracts.matching import Matching, Role
-from jobs.matching.model import ELSE, Circle, Model, Weighed, linker, score
+from jobs.matching.model import ELSE, FREQUENCY, Circle, Model, Weighed, linker, score
 from jobs.matching.pairs import PAIRS
 from jobs.matching.records import TABLE, Records
 from jobs.matching.search import Floats, Ints, Learned, Search
@@ -34,24 +34,37 @@ def train(records: Records, matching: Matching) -> Model:
                if len(set(shared) & set(names)) > 1}
     at_most = [matching.differs_at_most.get(role, 1.0) for role in names]
     learned = Search(patterns, counts, list(numbers.values()), at_most, list(circles.values())).run()
-    repeats = {role: _repeats(records, role) for role, found in levels.items() if found[0].frequency}
-    return _model(learned, names, list(circles), repeats)
+    weighed = [role for role, found in levels.items() if any(level.frequency for level in found)]
+    values = _count_values(records, weighed)
+    repeats = {role: _repeats(records, role, values[role]) for role in weighed}
+    return _model(learned, names, list(circles), repeats, values)
 
 
-def _model(learned: Learned, names: dict[Role, list[str]], circles: list[str], repeats: dict[Role, float]) -> Model:
-    """The parameters by their names. repeats: how often records repeat a value, where values weigh by how rare they are."""
+def _model(learned: Learned, names: dict[Role, list[str]], circles: list[str], repeats: dict[Role, float],
+           values: dict[Role, int]) -> Model:
+    """The parameters by their names. repeats: how often two records have one value, where values weigh by how rare they are."""
     roles = list(names)
     weighed = {role: zip(names[role], learned.m[i].tolist(), learned.u[i].tolist(), strict=True) for i, role in enumerate(roles)}
     levels = {role: tuple(Weighed(*one) for one in found) for role, found in weighed.items()}
     found = {name: Circle(share, {roles[i]: tuple(shares.tolist()) for i, shares in shared.items()})
              for name, (share, shared) in zip(circles, learned.circles, strict=True)}
-    return Model(learned.prior, levels, found, {r: min(levels[r][0].u / often, 1.0) for r, often in repeats.items() if often})
+    rarity = {role: min(levels[role][0].u / often, 1.0) for role, often in repeats.items() if often}
+    return Model(learned.prior, levels, found, rarity, {role: values[role] for role in rarity})
 
 
-def _repeats(records: Records, role: Role) -> float:
+def _count_values(records: Records, roles: list[Role]) -> dict[Role, int]:
+    """Fill ``FREQUENCY``; by role, how many records have a value."""
+    records.run(f"create or replace table {FREQUENCY} (role varchar, value varchar, times bigint)")
+    for role in roles:
+        records.run(f"insert into {FREQUENCY} select '{role}', {role}, count(*) from {TABLE} where {role} is not null "
+                    f"group by {role} having count(*) > 1 order by {role}")
+    return {role: int(records.one(f"select count({role}) from {TABLE}")) for role in roles}
+
+
+def _repeats(records: Records, role: Role, values: int) -> float:
     """How often two records have the same value."""
-    return float(records.one("select coalesce(sum(n * (n - 1)) / nullif(sum(n) * (sum(n) - 1.0), 0), 0) from ("
-                             f"select count(*)::double as n from {TABLE} where {role} is not null group by {role})"))
+    same = records.one(f"select coalesce(sum(times::double * (times - 1)), 0) from {FREQUENCY} where role = '{role}'")
+    return float(same) / max(values * (values - 1.0), 1.0)
 
 
 def _some(records: Records, looked_at: int) -> str:
