@@ -36,6 +36,7 @@ check: $(VENV)/.ready  ## Lint, types, architecture, contracts.
 bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" million readings).
 	$(BIN)/python -m tests.bench $(SIZES)
 	$(BIN)/python -m tests.bench.permits
+	$(BIN)/python -m tests.bench.linking
 
 notebook: $(VENV)/.ready  ## Execute the notebook against the lake of the last run.
 	$(BIN)/python -m jupyter execute --inplace notebooks/released_products.ipynb

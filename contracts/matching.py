@@ -40,7 +40,7 @@ class Role(StrEnum):
 
 
 # What core knows of a source identity.
-OF_IDENTITIES = tuple(role for role in Role if role not in (Role.ADDRESS, Role.NATIONAL_ID))
+OF_IDENTITIES = tuple(role for role in Role if role is not Role.ADDRESS)
 # Columns made of a role's value, by the role they are made of.
 DERIVED = {"birth_day": Role.BIRTH_DATE, "birth_year": Role.BIRTH_DATE, "birth_month_day": Role.BIRTH_DATE,
            "email_local": Role.EMAIL, "email_domain": Role.EMAIL}
@@ -107,6 +107,7 @@ class Matching(Frozen):
     most_pairs: Many
     most_pairs_a_record: Many
     largest_block: Many
+    score_on_engine_from: Many
     blocking: tuple[tuple[str, ...], ...]
     precision: Share
     placeholders: dict[Role, str]

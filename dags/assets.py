@@ -32,5 +32,5 @@ def any_of(tables: Iterable[str]) -> Any:
 
 
 def any_of_or_nightly(tables: Iterable[str]) -> AssetOrTimeSchedule:
-    """A schedule of what rests on consent: when any of the tables changed, and every night, for time alone ends a yes."""
+    """Run when any of the tables changed, and every night: time alone ends a yes, and reviewers decide at any time."""
     return AssetOrTimeSchedule(timetable=CronTriggerTimetable(EVERY_NIGHT, timezone="UTC"), assets=any_of(tables))

@@ -43,6 +43,21 @@ def show_replay(answer: Answer) -> None:
     screen().print(found)
 
 
+def show_evidence(answer: Answer) -> None:
+    """Print the two persons of a match side by side, a column an identity."""
+    console, (one, other) = screen(), answer["persons"]
+    weight = "no model compared them" if answer["weight"] is None else f"weight {answer['weight']:.1f} bits"
+    console.print(f"Match {answer['match']}, {weight}, {answer['reason']}; shown to {answer['asked_by']}", markup=False)
+    if answer["is_about_consent"]:
+        console.print("One of them said something about a purpose: two officers must agree that they are the same person.")
+    sides = [*((f"one: {each['source']}", each) for each in one), *((f"other: {each['source']}", each) for each in other)]
+    found = titled("Evidence", "", *(title for title, _ in sides))
+    for role in (name for name in one[0] if name != "source"):
+        if any(each[role] for _, each in sides):
+            found.add_row(role, *[escape(_text(each[role])) for _, each in sides])
+    console.print(found)
+
+
 def _verdict(product: Answer) -> str:
     if product["is_in_release"] is None:
         return f"rests on {product['legal_basis']} and holds no person's row, only counts of people"

@@ -14,7 +14,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_explain, cli_link, cli_loss, cli_recall
+from jobs import cli_consent, cli_explain, cli_link, cli_loss, cli_recall, cli_review
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -31,7 +31,6 @@ app.add_typer(cli_consent.app, name="consent")
 app.add_typer(contract_app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
-app.command()(cli_link.link)
 app.command()(cli_loss.consent_loss)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
@@ -92,7 +91,7 @@ def purge(source: str) -> None:
 
 @app.command()
 def resolve() -> None:
-    """Link source identities to persons.  Example: concord resolve"""
+    """Link source identities to persons, by the newest model of `concord link train`.  Example: concord resolve"""
     from jobs.run.people import resolve as run
 
     _report(lambda: run(Settings()), "{identities} identities are {persons} persons, {new_links} links are new, {held} matches "
@@ -239,6 +238,8 @@ def _report(run: Callable[[], Report], said: str) -> None:
     typer.echo(json.dumps({"result": report.result, "changed": report.changed, **facts}, default=str))
 
 
+cli_link.add(app, _report)
+cli_review.add(app, _report)
 cli_recall.add(app, _known, _report)
 
 

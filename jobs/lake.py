@@ -20,7 +20,7 @@ from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
 from jobs.schema import arrow_schema, ddl, refuse_other_columns
 from jobs.storage import arrow_files, storage_options
-from jobs.written import Rows, cast, checked, refuse_columns, refuse_keys
+from jobs.written import GONE, Rows, cast, checked, refuse_columns, refuse_keys, with_gone
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -130,16 +130,26 @@ class Lake:
         else:
             write()
 
-    def merge_arrow(self, name: str, rows: pa.Table, whole: dict[str, str] | None = None) -> None:
+    def replace_arrow(self, name: str, rows: pa.Table) -> None:
+        """Write a new version that holds exactly these Arrow rows."""
+        refuse_columns(name, rows.schema.names, contract_names(self.contract(name)))
+        sound = checked(name, rows, self.contract(name))
+        self.ensure(name)
+        self._retry(lambda: write_deltalake(self.path(name), sound, mode="overwrite", storage_options=self._options,
+                                            writer_properties=WRITER))
+
+    def merge_arrow(self, name: str, rows: pa.Table, whole: dict[str, str] | None = None, gone: pa.Table | None = None) -> None:
         """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
 
-        ``whole`` names a column's value of which these are all rows: others of it are deleted in the same commit. What
-        delta-rs writes in a merge has string views in its files, which Sail does not read; tables that the engine reads
-        are merged by ``merge``.
+        ``whole`` names a column's value of which these are all rows: others of it are deleted in the same commit. ``gone``: keys
+        of rows that are deleted in the same commit. What delta-rs writes in a merge has string views in its files, which Sail
+        does not read; tables that the engine reads are merged by ``merge``.
         """
         contract = self.contract(name)
         refuse_columns(name, rows.schema.names, contract_names(contract))
         rows = cast(name, rows, arrow_schema(contract))
+        if gone is not None:
+            rows = with_gone(rows, gone.select(list(contract.key)))
         refuse_keys(name, rows, contract.key)
         if not rows.num_rows:
             return
@@ -147,7 +157,11 @@ class Lake:
 
         def write() -> None:
             merge = self.ensure(name).merge(rows, predicate=on, source_alias="s", target_alias="t")
-            merge = merge.when_matched_update_all().when_not_matched_insert_all()
+            if gone is not None:
+                merge = merge.when_matched_delete(f"s.{GONE}")
+            sets = {column: f"s.{column}" for column in contract_names(contract)}
+            stays = None if gone is None else f"NOT s.{GONE}"
+            merge = merge.when_matched_update(sets).when_not_matched_insert(sets, predicate=stays)
             for column, value in (whole or {}).items():
                 merge = merge.when_not_matched_by_source_delete(f"t.{column} = '{value}'")
             merge.execute()

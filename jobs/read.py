@@ -30,7 +30,9 @@ class SupersededRelease(UserWarning):
 class Released:
     """One product as one release pinned it.
 
-    ``superseded`` says why the release is good for replay only; None where it is not superseded.
+    ``superseded`` says why the release is good for replay only; None where it is not superseded. ``false_match_rate`` and
+    ``missed_match_rate``: the shares of links of its people that are expected to be wrong, and of matches expected to be missing;
+    None where no model weighed them.
     """
 
     product: str
@@ -39,6 +41,8 @@ class Released:
     version: int
     lake: Lake = field(repr=False)
     superseded: str | None = None
+    false_match_rate: float | None = None
+    missed_match_rate: float | None = None
 
     def arrow(self) -> pa.Table:
         """The rows as an Arrow table."""
@@ -95,7 +99,8 @@ def released(product: str, release: int | None = None, settings: Settings | None
     said = _superseded(lake, product, number, pins[-1]["number"])
     if said:
         warnings.warn(said, SupersededRelease, stacklevel=2)
-    return Released(product, number, lake.path(f"product.{product}"), wanted[0]["table_version"], lake, said)
+    return Released(product, number, lake.path(f"product.{product}"), wanted[0]["table_version"], lake, said,
+                    wanted[0]["false_match_rate"], wanted[0]["missed_match_rate"])
 
 
 def _superseded(lake: Lake, product: str, number: int, newest: int) -> str | None:

@@ -8,6 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+LINKS = "links wrong / missed"
+
 
 def show(found: dict[str, Any]) -> None:
     """Print a summary as tables, with the lines that query the released products and tell whom they leave out."""
@@ -85,13 +87,20 @@ def _sources(found: dict[str, Any]) -> Table:
 
 def _products(found: dict[str, Any]) -> Table:
     counts = ("considered", "permitted", "withheld", "built", "suppressed", "released")
-    table = titled("What became of every row", "product", "release", *counts, "withheld because", numbers=counts)
+    table = titled("What became of every row", "product", "release", *counts, LINKS, "withheld because", numbers=(*counts, LINKS))
     for row in found["products"]:
         if row["release"]:
-            table.add_row(row["product"], str(row["release"]), *[f"{row[c]:,}" for c in counts], _pairs(row["withheld_by"]))
+            table.add_row(row["product"], str(row["release"]), *[f"{row[c]:,}" for c in counts], _rates(row),
+                          _pairs(row["withheld_by"]))
         else:
-            table.add_row(row["product"], "none yet", *[""] * len(counts), "")
+            table.add_row(row["product"], "none yet", *[""] * (len(counts) + 2))
     return table
+
+
+def _rates(row: dict[str, Any]) -> str:
+    """The links of a product's people that are expected to be wrong and missing."""
+    rates = (row["false_match_rate"], row["missed_match_rate"])
+    return "-" if None in rates else " / ".join(f"{rate:.2%}" for rate in rates)
 
 
 def _extracts(found: dict[str, Any]) -> Table:

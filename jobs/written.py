@@ -11,6 +11,7 @@ from jobs.errors import IntegrityError, LakeError
 from jobs.schema import arrow_schema
 
 Rows = Any  # pa.Table or pa.RecordBatchReader; pyarrow has no types
+GONE = "is_gone"
 
 
 def refuse_columns(name: str, given: list[str], declared: list[str]) -> None:
@@ -39,6 +40,14 @@ def checked(name: str, rows: Rows, contract: Table) -> Rows:
         return rows
     chunks = (checked(name, pa.Table.from_batches([batch]), contract) for batch in rows)
     return pa.RecordBatchReader.from_batches(schema, (batch for chunk in chunks for batch in chunk.to_batches()))
+
+
+def with_gone(rows: pa.Table, gone: pa.Table) -> pa.Table:
+    """Rows to write and, marked by the column ``GONE``, the keys of rows to delete."""
+    kept = pa.schema([f.with_nullable(True) for f in rows.schema])
+    marked = [part.append_column(GONE, pa.array([is_gone] * part.num_rows, pa.bool_())) for part, is_gone in (
+        (rows.cast(kept), False), (gone.cast(pa.schema([kept.field(n) for n in gone.column_names])), True))]
+    return pa.concat_tables(marked, promote_options="default")
 
 
 def refuse_keys(name: str, rows: pa.Table, key: tuple[str, ...]) -> None:

@@ -61,6 +61,10 @@ class Api:
         """Start a run of a DAG; its id."""
         return str(self.call("POST", f"/dags/{dag}/dagRuns", {"logical_date": None, "conf": {}})["dag_run_id"])
 
+    def has_succeeded(self, dag: str) -> bool:
+        """Whether a run of a DAG ever ended well."""
+        return bool(self.call("GET", f"/dags/{dag}/dagRuns", state=["success"], limit=1)["total_entries"])
+
     def runs(self, states: Sequence[str], **limits: str) -> list[dict[str, Any]]:
         """Runs in these states, the newest first, a page at most."""
         return list(self.call("GET", "/dags/~/dagRuns", state=states, limit=PAGE, order_by="-id", **limits)["dag_runs"])

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from infra.local.airflow_api import Api
 
+MATCHING = "matching"  # Started once: later models are for people to ask for.
 LOOK_SECONDS = 0.4
 PARKED_SECONDS = 1.5
 LOG_LINES = 20
@@ -33,15 +34,15 @@ class Flow:
         self.told: set[tuple[str, ...]] = set()
 
     def drive(self, expected: set[str]) -> None:
-        """The whole flow: every source, all that follows from it, then an extract for every partner."""
+        """The whole flow: every source and all that follows, a first model of matching, then an extract for every partner."""
         self._await_dags(expected)
-        for kind in ("recall_", "extract_", "release_", "product_", "people", "source_"):
+        for kind in ("recall_", "extract_", "release_", "product_", "people", MATCHING, "source_"):
             for dag in self._named(kind):
                 self.engineer.unpause(dag)
-        for kind in ("source_", "extract_"):
+        for kind in ("source_", MATCHING, "extract_"):
             resumed = {run["dag_id"] for run in self.engineer.runs(["queued", "running"])}
             for dag in self._named(kind):
-                if dag not in resumed:
+                if dag not in resumed and not (dag == MATCHING and self.engineer.has_succeeded(dag)):
                     self.engineer.trigger(dag)
             self._until_rest()
 

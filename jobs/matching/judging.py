@@ -2,53 +2,148 @@
 
 from __future__ import annotations
 
-from contracts.matching import Matching
-from jobs.matching.model import linker, score, stable, weight
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+from splink import DuckDBAPI, Linker
+
+from contracts.matching import Matching, Role
+from jobs.matching.candidates import PROVEN
+from jobs.matching.model import FREQUENCY, Model, linker_over, score, stable, weight
 from jobs.matching.pairs import PAIRS
 from jobs.matching.profiles import LINE, ROLES
 from jobs.matching.records import TABLE, Records
 from jobs.matching.stored import Stored
 
-JUDGED = "judged"
-EVEN = 0.0  # The weight of even odds, in bits: what weighs less is not held.
-SCORE = "score"
+JUDGED, WEIGHED = "judged", "weighed"
+WEIGHTS = "weights (l bigint, r bigint, weight double, is_silent boolean)"
+EVEN = 0.0  # The weight of even odds, in bits: what weighs less is not held, and contradicts a proof.
+SCORE = "the score"
+# Weighs pairs elsewhere: from profiles, pairs (l, r) and Splink's lowest weight to unique_id_l, unique_id_r, weight, is_silent.
+Elsewhere = Callable[[pa.Table, pa.Table, float | None], pa.Table]
 
 
-def judge(records: Records, matching: Matching, stored: Stored | None, pairs: str = PAIRS) -> None:
+def scorer(records: Records, matching: Matching, stored: Stored) -> Linker:
+    """Splink with the stored model, over those records that a pair to be weighed has (``WEIGHED``)."""
+    api, model = DuckDBAPI(records.connection), stored.model
+    _take(records, matching, stored, "(select 0 as l, 0 as r limit 0)")
+    splink = linker_over(api.register(WEIGHED, dataset_display_name="profiles"), ROLES, matching, model, model.prior)
+    for role in _by_frequency(matching):  # WEIGHED has them, but Splink would count them all the same.
+        records.run(f"create table rarity_of_{role} (tf_{role} double, {role} varchar)")
+        splink.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
+    return splink
+
+
+def judge_candidates(records: Records, matching: Matching, stored: Stored | None, splink: Linker | None,
+                     elsewhere: Elsewhere | None = None) -> None:
+    """Fill ``JUDGED`` with those of ``PAIRS`` that are links or held; see ``judge``. Few are, and the rest is not kept.
+
+    elsewhere: weighs the pairs where there are ``score_on_engine_from`` or more.
+    """
+    records.run(f"create table worth as from {PROVEN} union select l, r from ({_sides(records, PAIRS)}) where {_any(matching)}")
+    records.run(f"create or replace table {WEIGHTS}")
+    if stored and splink:
+        if elsewhere and records.one(f"select count(*) from {PAIRS}") >= matching.score_on_engine_from:
+            _weigh_elsewhere(records, elsewhere, lowest(stored.model))
+        else:
+            _weigh(records, matching, stored, splink, PAIRS, lowest(stored.model))
+        records.run("create table unweighed as from worth anti join weights using (l, r)")
+        _weigh(records, matching, stored, splink, "unweighed")
+    _judge(records, matching, stored, "(select l, r from weights union from worth)")
+    records.run(f"delete from {JUDGED} where not is_link and not is_held")
+
+
+def judge(records: Records, matching: Matching, stored: Stored | None, splink: Linker | None, pairs: str) -> None:
     """Fill ``JUDGED`` with a row for each pair of a table (l, r).
 
     l, r; weight: bits, null without a model; is_silent: whether nothing stable is known of both; proof: the strongest kind of
     value that both verified, or null; against: the contradictions, or null; is_link and is_held: whether the pair is taken for
-    one person, or left to a review.
+    one person, or left to a review. splink: from ``scorer``.
     """
-    _weigh(records, matching, stored, pairs)
-    columns = ", ".join(f"a.{c} as {c}_l, b.{c} as {c}_r" for c in _columns(records))
-    together = f"from {pairs} p join {TABLE} a on a.unique_id = p.l join {TABLE} b on b.unique_id = p.r"
-    likely = " or ".join(f"coalesce({_sql(rule.when)}, false)" for rule in matching.holding(matching.likely, ROLES).values())
+    records.run(f"create or replace table {WEIGHTS}")
+    if stored and splink:
+        _weigh(records, matching, stored, splink, pairs)
+    _judge(records, matching, stored, pairs)
+
+
+def _judge(records: Records, matching: Matching, stored: Stored | None, pairs: str) -> None:
     least = stored.least if stored else 0.0
     records.run(f"""create or replace table {JUDGED} as
-        with seen as (select l, r, {_proof(matching)} as proof, {_against(matching)} as against, {likely or 'false'} as is_likely
-                      from (select p.l, p.r, {columns} {together})),
-        found as (select *, len(against) = 0 and (proof is not null or coalesce(weight >= {least}, false)) as is_link
-                  from seen left join weights using (l, r))
+        with seen as (select l, r, {_proof(matching)} as proof, {_against(matching)} as known, {_any(matching)} as is_likely
+                      from ({_sides(records, pairs)})),
+        told as (select * exclude (known), case when proof is not null and weight < {EVEN} then list_append(known, '{SCORE}')
+                                                else known end as against from seen left join weights using (l, r)),
+        found as (select *, len(against) = 0 and (proof is not null or coalesce(weight >= {least}, false)) as is_link from told)
         select l, r, weight, coalesce(is_silent, true) as is_silent, proof, nullif(array_to_string(against, ', '), '') as against,
                is_link, not is_link and (len(against) < 2 and (proof is not null or is_likely)
                                          or coalesce(weight >= {EVEN}, false)) as is_held from found""")
 
 
-def _weigh(records: Records, matching: Matching, stored: Stored | None, pairs: str) -> None:
-    """Fill ``weights`` (l, r, weight, is_silent) by the model, if there is one."""
-    records.run("create or replace table weights (l bigint, r bigint, weight double, is_silent boolean)")
-    if stored is None or not records.one(f"select count(*) from {pairs}"):
+def _weigh(records: Records, matching: Matching, stored: Stored, splink: Linker, pairs: str, lowest: float | None = None) -> None:
+    """Add to ``weights`` (l, r, weight, is_silent) by the model. lowest: Splink's weight, of which less is left out."""
+    if not records.one(f"select count(*) from {pairs}"):
         return
-    scored = score(linker(records, matching, stored.model), pairs)
-    records.run(f"insert into weights select unique_id_l, unique_id_r, {weight(stored.model)}, "
-                f"({stable(stored.model, matching)}) = 0 from {scored}")
+    _take(records, matching, stored, pairs)
+    scored = score(splink, pairs, lowest)
+    is_silent = f"({stable(stored.model, matching)}) = 0"
+    records.run(f"insert into weights select unique_id_l, unique_id_r, {weight(stored.model)}, {is_silent} from {scored}")
     records.run(f"drop table {scored}")
 
 
-def _columns(records: Records) -> list[str]:
-    return [name for name, *_ in records.run(f"describe {TABLE}") if name not in ("unique_id", "name")]
+def _weigh_elsewhere(records: Records, elsewhere: Elsewhere, least: float) -> None:
+    """Add the weights of ``PAIRS``, with the profiles sent to where they are weighed."""
+    ids = f"select distinct l from {PAIRS} union select distinct r from {PAIRS}"
+    people: Any = records.connection.sql(f"from {TABLE} where unique_id in ({ids})").to_arrow_table()
+    pairs: Any = records.connection.sql(f"select l, r from {PAIRS}").to_arrow_table()
+    records.connection.register("given", elsewhere(people, pairs, least))
+    records.run("insert into weights select unique_id_l, unique_id_r, weight, is_silent from given")
+    records.connection.unregister("given")
+
+
+def _take(records: Records, matching: Matching, stored: Stored, pairs: str) -> None:
+    """Fill ``WEIGHED`` with what comparisons ask of the records of some pairs, and how rare their values are. What no two records
+    had when the model was trained is not weighed by that."""
+    model, joins, rare = stored.model, [], []
+    for role in _by_frequency(matching):
+        if role in model.rarity:
+            met = f"(select value, times from {FREQUENCY} where role = '{role}')"
+            joins.append(f"left join {met} of_{role} on of_{role}.value = {role}")
+            rare.append(f"case when {role} is not null then {model.rarity[role]:.17e} * coalesce(of_{role}.times, 1) / "
+                        f"{model.values[role]} end as tf_{role}")
+        else:
+            rare.append(f"null::double as tf_{role}")
+    ids = f"select distinct l from {pairs} union select distinct r from {pairs}"
+    records.run(f"create or replace table {WEIGHED} as select {', '.join([*_asked(matching), *rare])} "
+                f"from (from {TABLE} where unique_id in ({ids})) {' '.join(joins)}")
+
+
+def _asked(matching: Matching) -> list[str]:
+    """The columns that comparisons ask for."""
+    compared = matching.levels(ROLES)
+    conditions = " ".join(level.when for levels in compared.values() for level in levels)
+    return sorted({"unique_id", *map(str, compared), *re.findall(r"\w+(?=_[lr]\b)", conditions)})
+
+
+def _by_frequency(matching: Matching) -> list[Role]:
+    """The roles whose values weigh by how rare they are."""
+    return [role for role, levels in matching.levels(ROLES).items() if any(level.frequency for level in levels)]
+
+
+def lowest(model: Model) -> float:
+    """Splink's weight that a pair has at least whose own is even: circles of strangers lower it, or raise it by as much as
+    the share of other strangers is below 1."""
+    return EVEN + math.log2(max(1 - sum(circle.share for circle in model.circles.values()), 1e-9)) - 1e-6
+
+
+def _sides(records: Records, pairs: str) -> str:
+    """Pairs with the columns of both, as SQL."""
+    names = [name for name, *_ in records.run(f"describe {TABLE}") if name not in ("unique_id", "name", "is_moved")]
+    columns = ", ".join(f"a.{c} as {c}_l, b.{c} as {c}_r" for c in names)
+    return (f"select p.l, p.r, {columns} from {pairs} p join {TABLE} a on a.unique_id = p.l "
+            f"join {TABLE} b on b.unique_id = p.r")
 
 
 def _proof(matching: Matching) -> str:
@@ -57,6 +152,12 @@ def _proof(matching: Matching) -> str:
     kinds = f"list_transform({both}, lambda one: string_split(one, ':')[1])"
     cases = " ".join(f"when list_contains({kinds}, '{kind}') then '{kind}'" for kind in matching.proofs)
     return f"case {cases} end"
+
+
+def _any(matching: Matching) -> str:
+    """Whether anything makes it likely, as SQL."""
+    rules = matching.holding(matching.likely, ROLES).values()
+    return " or ".join(f"coalesce({_sql(rule.when)}, false)" for rule in rules) or "false"
 
 
 def _against(matching: Matching) -> str:
@@ -69,5 +170,3 @@ def _against(matching: Matching) -> str:
 def _sql(condition: str) -> str:
     """A condition in DuckDB's words."""
     return f"({condition.replace('jaro_winkler(', 'jaro_winkler_similarity(')})"
-
-

@@ -10,6 +10,7 @@ from contracts.matching import Matching
 from jobs.matching import pairs
 from jobs.matching.cleaning import run
 from jobs.matching.clusters import threshold
+from jobs.matching.judging import lowest
 from jobs.matching.model import linker, score, weight
 from jobs.matching.profiles import PROFILE, ROLES
 from jobs.matching.records import prepare
@@ -29,8 +30,8 @@ def learn(raw: pa.Table, matching: Matching) -> Stored:
     records = prepare(connection, ROLES, matching)
     pairs.find(records, matching)
     model = train(records, matching)
-    scored = score(linker(records, matching, model))
-    found = connection.execute(f"select {weight(model)} as weight from {scored}").fetchnumpy()
+    scored = score(linker(records, matching, model), lowest=lowest(model))
+    found = connection.sql(f"select {weight(model)} as weight from {scored}").fetchnumpy()
     weights = np.asarray(found["weight"], dtype=np.float64)
     rules = tuple(pairs.fitting(records, matching))
     return Stored(model, threshold(weights, matching.precision_of_links), rules, frequencies(records))

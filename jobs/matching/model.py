@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from splink import DuckDBAPI, Linker, SettingsCreator
+from splink.internals.splink_dataframe import SplinkDataFrame
 
 from contracts.matching import Level, Matching, Role
 from jobs.matching.cleaning import run
@@ -16,6 +18,9 @@ from jobs.matching.records import TABLE, Records
 
 ELSE = "differs"
 STABLE = 0.2  # A role is stable when a person's own records differ in it at most so often (`differsAtMost`).
+# By Splink's name of an engine's SQL, how it says what the configuration says otherwise: a pattern, and what stands for it.
+# Sail compares a double with 0.92 as decimals of 15 places, which rounds the double; with 0.92e0 as it is.
+WORDS = {"duckdb": (r"jaro_winkler\(", "jaro_winkler_similarity("), "spark": (r"\b\d+\.\d+\b", r"\g<0>e0")}
 FREQUENCY = "frequency"  # role, value, times: values that several records had when the model was trained.
 
 
@@ -73,29 +78,42 @@ class Model:
 
 def linker(records: Records, matching: Matching, model: Model | None = None, explains: bool = False) -> Linker:
     """Splink over the records and their ``PAIRS``, with a model, or with none yet. explains: keep what a weight is made of."""
-    logging.getLogger("splink").setLevel(logging.ERROR)
     api = DuckDBAPI(records.connection)
-    settings = SettingsCreator(
-        link_type="dedupe_only",
-        comparisons=[_comparison(role, levels, model) for role, levels in matching.levels(records.roles).items()],
-        blocking_rules_to_generate_predictions=[{"blocking_rule": "1=1", "sql_dialect": "duckdb"}],
-        probability_two_random_records_match=model.prior if model else 1 / len(records),
-        retain_matching_columns=True,  # The levels of a pair come with its values only.
-        retain_intermediate_calculation_columns=explains)
-    made = Linker(api.register(TABLE, dataset_display_name="records"), settings, log_level=None)
+    prior = model.prior if model else 1 / len(records)
+    made = linker_over(api.register(TABLE, dataset_display_name="records"), records.roles, matching, model, prior, explains)
     if model:
         for role in model.rarity:
-            _make_rarity(records, role, model)
+            records.run(f"create or replace table rarity_of_{role} as {rarity(role, model, TABLE, FREQUENCY)}")
             made.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
     return made
 
 
-def _make_rarity(records: Records, role: Role, model: Model) -> None:
-    """How rare each value is, by the frequencies in training; one that was not met there counts as met once."""
-    known = f"(select value, times from {FREQUENCY} where role = '{role}')"
-    records.run(f"create or replace table rarity_of_{role} as select {role}, {model.rarity[role]} * coalesce(times, 1) / "
-                f"{model.values[role]} as tf_{role} from (select distinct {role} from {TABLE} where {role} is not null) "
-                f"left join {known} on value = {role}")
+def linker_over(table: SplinkDataFrame, roles: Iterable[Role], matching: Matching, model: Model | None, prior: float,
+                explains: bool = False) -> Linker:
+    """Splink over a table that is registered with a backend, in the words of its SQL; without the values' rarity.
+
+    prior: the share of all pairs of records that are one person.
+    """
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    dialect = table.db_api.sql_dialect.sql_dialect_str
+    settings = SettingsCreator(
+        link_type="dedupe_only",
+        comparisons=[_comparison(role, levels, model, dialect) for role, levels in matching.levels(roles).items()],
+        blocking_rules_to_generate_predictions=[{"blocking_rule": "1=1", "sql_dialect": dialect}],
+        probability_two_random_records_match=prior,
+        retain_matching_columns=True,  # The levels of a pair come with its values only.
+        retain_intermediate_calculation_columns=explains)
+    return Linker(table, settings, log_level=None, validate_settings=False)
+
+
+def rarity(role: Role, model: Model, people: str, met: str) -> str:
+    """How rare each value of a table of people is, as SQL of any engine: the value, and tf_ and the role.
+
+    met: a table (role, value, times) of the frequencies in training; a value that was not met there counts as met once.
+    """
+    known = f"(select value, times from {met} where role = '{role}')"
+    return (f"select {role}, {model.rarity[role]:.17e} * coalesce(times, 1) / {model.values[role]} as tf_{role} "
+            f"from (select distinct {role} from {people} where {role} is not null) left join {known} on value = {role}")
 
 
 def score(splink: Linker, pairs: str = PAIRS, lowest: float | None = None) -> str:
@@ -103,7 +121,12 @@ def score(splink: Linker, pairs: str = PAIRS, lowest: float | None = None) -> st
     connection: Any = splink._db_api  # A DuckDBAPI, which knows the connection that it was given.
     run(connection.duckdb_con, "create or replace table to_score as "
         f"select '0' as match_key, l as join_key_l, r as join_key_r from {pairs}")
-    splink.table_management.register_blocked_pairs_for_predict(splink._db_api.register("to_score"))
+    return predict(splink, "to_score", lowest)
+
+
+def predict(splink: Linker, blocked: str, lowest: float | None = None) -> str:
+    """The table of Splink's predictions for a table of pairs in Splink's form: match_key, join_key_l, join_key_r."""
+    splink.table_management.register_blocked_pairs_for_predict(splink._db_api.register(blocked))
     return str(splink.inference.predict(threshold_match_weight=lowest, warning_mode="never").physical_name)
 
 
@@ -138,13 +161,13 @@ def _by_level(role: Role, shares: Sequence[float]) -> str:
     return f"(case gamma_{role} {cases} else 1e0 end)"
 
 
-def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None) -> dict[str, Any]:
+def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None, dialect: str) -> dict[str, Any]:
     known = {one.level: one for one in model.levels[role]} if model else {}
-    silent = [f"{role}_l IS NULL OR {role}_r IS NULL", *(_sql(role, level) for level in levels if level.silent)]
+    silent = [f"{role}_l IS NULL OR {role}_r IS NULL", *(_sql(role, level, dialect) for level in levels if level.silent)]
     made: list[dict[str, Any]] = [{"sql_condition": " OR ".join(f"({one})" for one in silent), "label_for_charts": "not known",
                                    "is_null_level": True}]
     for level in (level for level in levels if not level.silent):
-        made.append({"sql_condition": _sql(role, level), "label_for_charts": level.level})
+        made.append({"sql_condition": _sql(role, level, dialect), "label_for_charts": level.level})
         if level.frequency:
             made[-1] |= {"tf_adjustment_column": str(role), "tf_adjustment_weight": 1.0}
     made.append({"sql_condition": "ELSE", "label_for_charts": ELSE})
@@ -154,6 +177,6 @@ def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None) -> d
     return {"output_column_name": str(role), "comparison_levels": made}
 
 
-def _sql(role: Role, level: Level) -> str:
-    """The condition in DuckDB's words."""
-    return level.when.format(l=f"{role}_l", r=f"{role}_r").replace("jaro_winkler(", "jaro_winkler_similarity(")
+def _sql(role: Role, level: Level, dialect: str) -> str:
+    """The condition in an engine's words."""
+    return re.sub(*WORDS[dialect], level.when.format(l=f"{role}_l", r=f"{role}_r"))

@@ -52,7 +52,7 @@ class Stored:
 
 def frequencies(records: Records) -> pa.Table:
     """What training counted."""
-    found: Any = records.connection.execute(f"select * from {FREQUENCY} order by role, value").to_arrow_table()
+    found: Any = records.connection.sql(f"select * from {FREQUENCY} order by role, value").to_arrow_table()
     return found.cast(FREQUENCIES)
 
 

@@ -1,4 +1,4 @@
-"""What an officer asks about a past release, and the proof that they may: an API token of Airflow, never a name."""
+"""What an officer asks or decides, and the proof that they may: an API token of Airflow, never a name."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -14,7 +15,6 @@ from jobs.errors import ConfigurationError, NotAuthorised
 from jobs.run.shell import Shell
 
 ROLES = frozenset({"Officer", "Admin"})
-SHAPE = '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}'
 MOST_BYTES = 64 * 1024
 
 
@@ -28,42 +28,60 @@ class Person(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return "Person(...)"
 
 
-class _Given(msgspec.Struct, forbid_unknown_fields=True):
+class Asked(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom an officer asks about."""
+
     person: Person | None = None
     token: str = ""
 
 
+class Reviewed(msgspec.Struct, forbid_unknown_fields=True):
+    """Why an officer decides a match so, and which two identities, where it is not a match that waits."""
+
+    person: Person | None = None
+    other: Person | None = None
+    reason: str = ""
+    token: str = ""
+
+
+G = TypeVar("G", Asked, Reviewed)
+SHAPES = {Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
+          Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '
+                    '{"source": "crm", "source_person_id": "..."}'}
+
+
 @dataclass(frozen=True)
 class Question:
-    """What came in: JSON of the form ``SHAPE`` on standard input, and a file with the token where one is named."""
+    """What came in: JSON of one of ``SHAPES`` on standard input, and a file with the token where one is named."""
 
     content: bytes = field(repr=False)
     token_file: Path | None = None
 
-    def read(self) -> tuple[Person | None, str]:
-        """The person and the token. Raises ConfigurationError, which quotes nothing that was given."""
+    def read(self, form: type[G]) -> tuple[G, str]:
+        """What was given, and the token. Raises ConfigurationError, which quotes nothing that was given."""
         try:
-            given = msgspec.json.decode(self.content, type=_Given) if self.content.strip() else _Given()
+            given = msgspec.json.decode(self.content, type=form) if self.content.strip() else form()
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise ConfigurationError(f"standard input is not of the form {SHAPE}; nothing else belongs in it") from None
+            raise ConfigurationError(f"standard input is not of the form {SHAPES[form]}; nothing else belongs in it") from None
         if self.token_file and given.token:
             raise ConfigurationError("there is a token on standard input and one in a file; give one of them")
-        return given.person, _token(self.token_file) if self.token_file else given.token
+        return given, _token(self.token_file) if self.token_file else given.token
 
 
-def authorised(shell: Shell, question: Question) -> Person | None:
-    """The person asked about, once the one who asks has proved to be an officer; the trail names who they are.
+def authorised(shell: Shell, question: Question, form: type[G]) -> G:
+    """What was given, once the one who asks has proved to be an officer; the trail names who they are.
 
     Raises NotAuthorised, also for a token of another role, whose holder the trail then names.
     """
-    person, token = question.read()
+    given, token = question.read(form)
     if not token:
-        raise NotAuthorised(f"nobody proved who asks: give {SHAPE} on standard input, or the token in a file by --token-file")
+        raise NotAuthorised(f"nobody proved who asks: give {SHAPES[form]} on standard input, or the token in a file by "
+                            "--token-file")
     holder = Holder()
     shell.trail.proved_actor = actor = holder.prove(token)
     if not holder.roles(actor) & ROLES:
         raise NotAuthorised(f"{actor} has none of the roles {', '.join(sorted(ROLES))} in Airflow; ask an officer")
-    return person
+    return given
 
 
 def _token(path: Path) -> str:

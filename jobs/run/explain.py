@@ -39,9 +39,9 @@ def explain(settings: Settings, wanted: Asked, question: Question, tell: Callabl
     all is told, IntegrityError when the release holds rows of the person although no permit allows it.
     """
     with open_shell(settings, "explain", wanted.subject, with_engine=True) as shell:
-        person = asking.authorised(shell, question)
+        person = asking.authorised(shell, question, asking.Asked).person
         if person is None:
-            raise ConfigurationError(f"standard input names no person; it is of the form {asking.SHAPE}")
+            raise ConfigurationError(f"standard input names no person; it is of the form {asking.SHAPES[asking.Asked]}")
         pins, now = past.find(shell.lake, shell.catalog, wanted), datetime.now(UTC)
         shell.trail.reads(*consent.TABLES, *[p.product.table.name for p in pins])
         products = [_product(shell, pinned, person, now) for pinned in pins]

@@ -116,7 +116,7 @@ def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, li
     if not product.is_aggregate:
         domain = str(product.pseudonym_domain)
         pseudonyms.complete(shell, domain, built)
-        rows = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, _pseudonym_column(product))
+        rows = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
         entries = [Entry(name, "released", "-", rows.count())]
     else:
         assert product.counts_people is not None and product.minimum_cell is not None
@@ -129,7 +129,8 @@ def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, li
     return rows, [("protect", entry) for entry in entries]
 
 
-def _pseudonym_column(product: Product) -> str:
+def pseudonym_column(product: Product) -> str:
+    """The column that tells the people of a product apart."""
     return next(c.name for c in product.table.columns if c.treatment == "pseudonym")
 
 

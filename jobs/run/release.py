@@ -9,7 +9,7 @@ from contracts.model import Product
 from jobs.check import gate
 from jobs.errors import IntegrityError
 from jobs.ledger import accounts, releases
-from jobs.run import consent, consent_loss, superseded
+from jobs.run import consent, consent_loss, match_errors, superseded
 from jobs.run.product import candidate_id, is_current, use_of
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -41,6 +41,8 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
     if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
         return
     rows = [_gated(shell, product, versions[product.id], now) for product in products]
+    rates = match_errors.of_release(shell, [(product, versions[product.id]) for product in products])
+    rows = [{**row, **known} for row, known in zip(rows, rates, strict=True)]
     releases.pin(shell.lake, group, _number(held) + 1, rows, now)
     for name in (releases.TABLE, *names):
         shell.report.change(name)

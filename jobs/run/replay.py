@@ -28,7 +28,7 @@ def replay(settings: Settings, wanted: Asked, question: Question, tell: Callable
     all is told, IntegrityError when somebody is in the release whom no permit allows, or the accounts differ.
     """
     with open_shell(settings, "replay", wanted.subject, with_engine=True) as shell:
-        asking.authorised(shell, question)
+        asking.authorised(shell, question, asking.Asked)
         pins = past.find(shell.lake, shell.catalog, wanted)
         shell.trail.reads(*consent.TABLES, *[p.product.table.name for p in pins])
         products = [_product(shell, pinned) for pinned in pins]

@@ -30,7 +30,7 @@ def summary(settings: Settings) -> dict[str, Any]:
             "sources": [_source(lake, name) for name in sorted(contracts.sources)],
             "products": [_product(lake, p) for _, p in sorted(contracts.products.items())],
             "safety_candidates": lake.arrow("safety.candidate", columns=["source"]).num_rows,
-            "persons": lake.arrow("vault.person", columns=["person_key"]).num_rows,
+            "persons": len(set(lake.arrow("vault.link", columns=["person_key"])["person_key"].to_pylist())),
             "extracts": _extracts(settings, contracts, lake), "withdrawals": withdrawals.overview(lake)}
 
 
@@ -69,7 +69,8 @@ def _product(lake: Lake, product: Product) -> dict[str, Any]:
             "path": lake.path(product.table.name), "rests_on_consent": product.legal_basis.rests_on_consent,
             "considered": permitted + sum(withheld.values()), "permitted": permitted,
             "withheld": sum(withheld.values()), "withheld_by": withheld, "built": released + suppressed,
-            "suppressed": suppressed, "released": released}
+            "suppressed": suppressed, "released": released,
+            **{name: pin[name] for name in ("match_model_id", "false_match_rate", "missed_match_rate")}}
 
 
 def _extracts(settings: Settings, contracts: Catalog, lake: Lake) -> list[dict[str, Any]]:

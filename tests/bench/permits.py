@@ -78,7 +78,7 @@ def _write(folder: Path, name: str, rows: int, **columns: pa.Array) -> None:
     from jobs.schema import arrow_schema
 
     fixed = {"source": "app", "batch_id": "app-20260101T000000Z", "contract_version": "1.0.0", "code": "15074-8",
-             "unit_code": "mg/dL", "status_code": "final", "evidence": "given", "legal_basis_code": "explicit_consent"}
+             "unit_code": "mg/dL", "status_code": "final", "evidence": "alone", "run_id": "given", "legal_basis_code": "explicit_consent"}
     schema = arrow_schema(catalog().table(name))
     made = {f.name: columns.get(f.name, pa.array([fixed[f.name]] * rows) if f.name in fixed else pa.nulls(rows)).cast(f.type)
             for f in schema}

@@ -50,7 +50,7 @@ def test_files_are_short() -> None:
 
 def test_every_contract_has_one_dag_and_nothing_else_has(dags: dict[str, Any]) -> None:
     known = catalog()
-    assert set(dags) == {"people", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
+    assert set(dags) == {"people", "matching", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
                          *(f"release_{n}" for n in known.release_groups()), *(f"extract_{n}" for n in known.recipients),
                          *(f"recall_{n}" for n in known.recipients)}
 
@@ -87,7 +87,7 @@ def test_sources_run_on_their_schedule_and_land_with_their_own_connection_only(d
 
 
 def test_consumers_wait_for_any_of_what_they_rest_on(dags: dict[str, Any]) -> None:
-    expected = {"people": ["core.contact_point", "core.identity"]}
+    expected = {"people": ["core.contact_point", "core.identity", "vault.model"]}
     for name, product in catalog().products.items():
         consent = ["core.consent", "core.identity", "vault.held"] if product.legal_basis.rests_on_consent else []
         expected[f"product_{name}"] = sorted({*product.inputs, *consent, "vault.link"})
@@ -98,7 +98,7 @@ def test_consumers_wait_for_any_of_what_they_rest_on(dags: dict[str, Any]) -> No
     assert {name: dags[name]["triggers"] for name in expected} == expected
     assert {dags[name]["condition"] for name in expected} == {"AssetAny"}
     by_night = {name for name in expected if dags[name]["cron"] == "0 1 * * *"}
-    assert by_night == {f"recall_{name}" for name in catalog().recipients} | {
+    assert by_night == {"people"} | {f"recall_{name}" for name in catalog().recipients} | {
         f"product_{p.id}" for p in catalog().products.values() if p.legal_basis.rests_on_consent}
 
 

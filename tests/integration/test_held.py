@@ -10,12 +10,13 @@ import pytest
 
 from contracts import catalog
 from jobs.lake import Lake
+from jobs.matching.persons import held as held_by
 from jobs.run.people import resolve
 from jobs.run.product import build
 from jobs.settings import Settings
 from tests import small_lake
 
-PRODUCT, SAME = "glucose_daily", {"email": "ada@example.org", "birth_on": date(1980, 5, 1), "country_code": "DE"}
+PRODUCT, SAME = "glucose_daily", {"email": "ada@lovelace.org", "birth_on": date(1980, 5, 1), "country_code": "DE"}
 
 
 @pytest.fixture
@@ -71,7 +72,6 @@ def test_a_match_that_is_proved_is_held_no_more(home: Settings) -> None:
 
 
 def test_without_the_match_the_no_is_the_others_own(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.run.people.hold.held", lambda identity, contact_point, links: links.selectExpr(
-        "person_key", "person_key AS other_key").limit(0))
-    resolve(home)
+    monkeypatch.setattr("jobs.run.linking.persons.held", lambda links, edges, decisions: held_by(links, edges.slice(0, 0), decisions))
+    assert resolve(home).facts["held"] == 0
     assert people(home) == 4

@@ -27,7 +27,7 @@ from tests.integration.airflow_stand_in import Run, serving
 
 CLOCKS = {"at", "written_at", "conformed_at", "landed_at", "received_at", "rejected_at", "released_at", "prepared_at",
           "decided_at", "delivered_at", "linked_at", "minted_at", "run_id", "manifest_sha256"}
-WRITES = ((Lake, ("append_arrow", "merge_arrow", "merge", "replace")), (Files, ("write",)))
+WRITES = ((Lake, ("append_arrow", "merge_arrow", "replace_arrow", "merge", "replace")), (Files, ("write",)))
 
 
 class Killed(BaseException):

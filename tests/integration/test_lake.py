@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
@@ -89,8 +90,8 @@ def test_undeclared_things_are_refused(lake: Lake, frame: Any, spark: Any) -> No
         with pytest.raises(LakeError, match="'core.strange' is declared by no contract; add it"):
             act("core.strange")
     strange, short = arrow(row(1)).append_column("extra", pa.array([1])), arrow(row(1)).drop_columns(["amount"])
-    for write in (lake.append_arrow, lake.merge_arrow):
-        for rows in (strange, short) if write == lake.merge_arrow else (strange, short, strange.to_reader(), short.to_reader()):
+    for write in (lake.append_arrow, lake.merge_arrow, lake.replace_arrow):
+        for rows in (strange, short, strange.to_reader(), short.to_reader()) if write == lake.append_arrow else (strange, short):
             with pytest.raises(LakeError, match="columns extra are not declared|declared columns amount are not there"):
                 write(NAME, rows)
     extra, less = frame(row(1)).selectExpr("*", "1 AS extra"), frame(row(1)).drop("amount")
@@ -116,7 +117,7 @@ def test_a_table_made_by_another_contract_is_refused(lake: Lake, frame: Any) -> 
 def test_null_and_duplicate_keys_are_refused_on_every_road(lake: Lake, frame: Any, bad: list[dict[str, Any]], said: str) -> None:
     lake.append_arrow(NAME, arrow(row(7)))
     before = lake.version(NAME)
-    for act in (lake.append_arrow, lake.merge_arrow):
+    for act in (lake.append_arrow, lake.merge_arrow, lake.replace_arrow, lambda n, rows: lake.merge_arrow(n, rows, gone=arrow(row(8)))):
         with pytest.raises((IntegrityError, LakeError), match=f"{said}|non-null columns"):
             act(NAME, arrow(*bad))
     with pytest.raises(Exception, match=f"{said}|non-null columns"):
@@ -131,7 +132,7 @@ def test_a_null_that_the_contract_forbids_is_refused_without_a_value(lake: Lake,
     lake.append_arrow(NAME, arrow(row(7)))
     bad = [row(1, word=CANARY), row(2, word=None, source=CANARY)]
     for write, rows in ((lake.append_arrow, arrow(*bad)), (lake.append_arrow, arrow(*bad).to_reader()), (lake.merge_arrow, arrow(*bad)),
-                        (lake.merge, frame(*bad)), (lake.replace, frame(*bad))):
+                        (lake.replace_arrow, arrow(*bad)), (lake.merge, frame(*bad)), (lake.replace, frame(*bad))):
         with pytest.raises(Exception, match=r".") as caught:
             write(NAME, rows)
         assert CANARY not in str(caught.value)
@@ -146,6 +147,36 @@ def test_merge_updates_inserts_and_deletes(lake: Lake, frame: Any) -> None:
     lake.merge_arrow(NAME, arrow(row(4, "dd"), row(6, "f")))
     assert words(lake) == {1: "a", 2: "b", 4: "dd", 6: "f"}
     lake.merge_arrow(NAME, arrow())
+
+
+def test_merge_arrow_writes_and_deletes_in_one_commit(lake: Lake) -> None:
+    lake.append_arrow(NAME, arrow(row(1), row(2), row(3)))
+    before = lake.version(NAME)
+    gone = arrow(row(3), row(9)).select(["id", "source"])  # One is not there; the columns stand otherwise.
+    lake.merge_arrow(NAME, arrow(row(2, "b"), row(4, "d")), gone=gone)
+    assert (words(lake), lake.version(NAME)) == ({1: "a", 2: "b", 4: "d"}, before + 1)
+    assert lake.arrow(NAME).filter(pc.field("id") == 4).to_pylist() == [row(4, "d")]
+    lake.merge_arrow(NAME, arrow(), gone=gone.slice(0, 0))
+    assert lake.version(NAME) == before + 1
+    lake.merge_arrow(NAME, arrow(), gone=arrow(row(1)).append_column("why", pa.array(["x"])))
+    assert words(lake) == {2: "b", 4: "d"}
+    with pytest.raises(IntegrityError, match="more than once"):
+        lake.merge_arrow(NAME, arrow(row(2, "c")), gone=arrow(row(2)))
+    with pytest.raises(IntegrityError, match="is null"):
+        lake.merge_arrow(NAME, arrow(row(5)), gone=arrow(row(None)))
+    assert words(lake) == {2: "b", 4: "d"}
+
+
+def test_replace_arrow_holds_exactly_the_rows_and_the_engine_reads_them(lake: Lake) -> None:
+    lake.replace_arrow(NAME, arrow(row(1), row(2)))
+    first = lake.version(NAME)
+    lake.replace_arrow(NAME, arrow(row(2, "b"), row(3, "c")))
+    assert (words(lake, first), words(lake), lake.version(NAME)) == ({1: "a", 2: "a"}, {2: "b", 3: "c"}, first + 1)
+    assert {(r["id"], r["word"]) for r in lake.read(NAME).collect()} == {(2, "b"), (3, "c")}
+    with pytest.raises(LakeError, match="do not have the types"):
+        lake.replace_arrow(NAME, arrow(row(4)).set_column(1, "id", pa.array(["x"])))
+    lake.replace_arrow(NAME, arrow())
+    assert words(lake) == {} and words(lake, first) == {1: "a", 2: "a"}
 
 
 def test_replace_restore_and_reading_at_a_version(lake: Lake, frame: Any) -> None:

@@ -20,6 +20,7 @@ from jobs.files import Files
 from jobs.lake import Lake
 from jobs.run.extract import folder, prepare
 from jobs.run.people import resolve
+from jobs.run.train import train
 from jobs.stages import permit
 from jobs.stages.extract import DATA
 from jobs.stages.people import People
@@ -40,7 +41,7 @@ class Twins:
 
     sail: Made
     spark: Made
-    persons: tuple[set[frozenset[tuple[str, ...]]], set[frozenset[tuple[str, ...]]]]
+    persons: tuple[set[frozenset[tuple[Any, ...]]], set[frozenset[tuple[Any, ...]]]]
     held: tuple[set[frozenset[frozenset[tuple[str, str]]]], set[frozenset[frozenset[tuple[str, str]]]]]
 
 
@@ -57,6 +58,7 @@ def made(apache: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twin
         twins.receive(lake, second, SECOND)
         twins.conformed(lake, SECOND)
     for lake in (sail, spark):
+        train(lake.settings)
         resolve(lake.settings)
     persons, held = (sail.persons(), spark.persons()), (sail.held(), spark.held())
     spark.take(sail, "vault")  # person keys are minted at random: from here on both have the same
@@ -76,6 +78,7 @@ def test_the_persons_are_the_same(made: Twins) -> None:
     by_sail, by_spark = made.persons
     assert by_sail == by_spark
     assert max(map(len, by_sail)) > 1
+    assert {evidence for person in by_sail for _, _, evidence, *_ in person} >= {"alone", "score", "device_id"}
     assert made.held[0] == made.held[1]
 
 

@@ -48,11 +48,12 @@ class Made:
         return sorted(json.dumps({k: v for k, v in row.items() if k not in OF_THE_RUN}, default=str, sort_keys=True)
                       for row in found)
 
-    def persons(self) -> set[frozenset[tuple[str, ...]]]:
+    def persons(self) -> set[frozenset[tuple[Any, ...]]]:
         """The identities of each person with what they rest on, whatever the person is called."""
-        people: dict[str, set[tuple[str, ...]]] = {}
+        people: dict[str, set[tuple[Any, ...]]] = {}
         for row in self.lake.arrow("vault.link").to_pylist():
-            people.setdefault(row["person_key"], set()).add((row["source"], row["source_person_id"], row["evidence"]))
+            people.setdefault(row["person_key"], set()).add(
+                tuple(row[name] for name in ("source", "source_person_id", "evidence", "score", "model_id")))
         return {frozenset(identities) for identities in people.values()}
 
     def held(self) -> set[frozenset[frozenset[tuple[str, str]]]]:

@@ -91,6 +91,7 @@ class Population:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.people: list[Person] = []
+        self._mailboxes: set[str] = set()
         for index in range(settings.people):
             self.people.append(self._person(index))
 
@@ -147,6 +148,13 @@ class Population:
                 for p in self.people]
         return {"seed": self.settings.seed, "start": str(self.settings.start), "people": rows}
 
+    def _own_mailbox(self, address: str, index: int) -> str:
+        """An address that nobody has yet: strangers may have one name, never one mailbox; relatives share theirs later."""
+        local, _, domain = address.partition("@")
+        made = f"{local}.{index}@{domain}" if address in self._mailboxes else address
+        self._mailboxes.add(made)
+        return made
+
     def _person(self, index: int) -> Person:
         if self.settings.canary and index == 0:
             return CANARY
@@ -161,7 +169,7 @@ class Population:
         city, pattern = roll.choice(country.cities)
         postcode = "".join(roll.choice("0123456789") if c == "#" else c for c in pattern)
         birth = dt.date(1928, 1, 1) + dt.timedelta(days=int(roll.betavariate(2.2, 2.2) * 365.25 * 78))
-        email, second = _mails(roll, given, family, birth)
+        email, second = (self._own_mailbox(address, index) for address in _mails(roll, given, family, birth))
         if relative and roll.random() < SHARED_MAIL:
             email = relative.email
         return Person(
