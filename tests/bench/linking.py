@@ -27,7 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 STEPS = {"link": "Concord: link, from the file to the clusters", "splink": "Splink alone, from cleaned records to the clusters",
-         "learn": "learn the model of profiles", "first": "grow over 98 %", "rest": "grow by 2 %", "everything": "grow over everything"}
+         "learn": "learn the model of profiles", "first": "grow over 98 %", "rest": "grow by 2 %",
+         "everything": "grow over everything"}
 RECORDS_A_PERSON = 1.6
 NEW = 50  # One profile in so many is new.
 
@@ -43,15 +44,17 @@ def make(folder: Path, millions: float) -> None:
     pq.write_table(drawn, folder / "people.parquet")
     verified = pa.array(np.random.default_rng(3).random(len(drawn)) < 0.4)
     proofs = pc.if_else(verified, pc.binary_join_element_wise("email", pc.utf8_lower(drawn["mail"]), ":"), None)
-    known = {**{role: drawn[column] for role, column in MAP.items()}, "name": pc.binary_join_element_wise("app", drawn["id"], "/"),
-             "proofs": proofs}
-    pq.write_table(pa.table({f.name: known.get(f.name, pa.nulls(len(drawn), f.type)) for f in PROFILE}), folder / "profiles.parquet")
+    known = {**{role: drawn[column] for role, column in MAP.items()}, "proofs": proofs,
+             "name": pc.binary_join_element_wise("app", drawn["id"], "/")}
+    profiles = pa.table({f.name: known.get(f.name, pa.nulls(len(drawn), f.type)) for f in PROFILE})
+    pq.write_table(profiles, folder / "profiles.parquet")
     columns = ColumnMap(record_id="id", roles={role: MAP[role] for role in Role if role in MAP})
     cleaned, matching = records.read(folder / "people.parquet", columns, load()), load()
     for number, rule in enumerate(pairs.fitting(cleaned, matching)):
         names = ", ".join(f"k{i}" for i in range(len(rule)))
-        cleaned.run(f"create table of_rule as select unique_id, hash({names}) as block_{number} from keyed semi join blocks using ({names})")
-        cleaned.run(f"create or replace table {records.TABLE} as from {records.TABLE} left join of_rule using (unique_id); drop table of_rule")
+        cleaned.run(f"create or replace table of_rule as select unique_id, hash({names}) as block_{number} "
+                    f"from keyed semi join blocks using ({names})")
+        cleaned.run(f"create or replace table {records.TABLE} as from {records.TABLE} left join of_rule using (unique_id)")
     cleaned.run(f"copy (from {records.TABLE} order by unique_id) to '{folder}/cleaned.parquet'")
 
 
@@ -61,7 +64,8 @@ def link(folder: Path) -> None:
     from tests.synthetic_people import MAP
 
     columns = ColumnMap(record_id="id", roles={role: MAP[role] for role in Role if role in MAP})
-    _timed(lambda: file.link(folder / "people.parquet", columns, folder / "links.parquet", load(), lambda said: print(said, file=sys.stderr)))
+    people, links = folder / "people.parquet", folder / "links.parquet"
+    _timed(lambda: file.link(people, columns, links, load(), lambda said: print(said, file=sys.stderr)))
 
 
 def splink(folder: Path) -> None:
@@ -168,7 +172,8 @@ def _is_same(folder: Path) -> bool:
     import duckdb
 
     rest, everything = (f"'{folder}/{name}_{{}}.parquet'" for name in ("rest", "everything"))
-    groups = f"(from {rest.format('groups')} union all by name select * from '{folder}/first_groups.parquet' anti join {rest.format('groups')} using (name))"
+    again = rest.format("groups")
+    groups = f"(from {again} union all by name from '{folder}/first_groups.parquet' anti join {again} using (name))"
     unlike = [f"(from {one} except from {other})" for mine, theirs in ((rest.format("edges"), everything.format("edges")),
               (groups, everything.format("groups"))) for one, other in ((mine, theirs), (theirs, mine))]
     return all(duckdb.sql(f"select count(*) from {one}").fetchall() == [(0,)] for one in unlike)
@@ -191,6 +196,7 @@ if __name__ == "__main__":
         if sys.argv[1] == "make":
             make(Path(sys.argv[2]), float(sys.argv[3]))
         else:
-            {"link": link, "splink": splink, "learn": learn, "first": first, "rest": rest, "everything": everything}[sys.argv[1]](Path(sys.argv[2]))
+            steps = {step.__name__: step for step in (link, splink, learn, first, rest, everything)}
+            steps[sys.argv[1]](Path(sys.argv[2]))
     else:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 1)
