@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 from splink import DuckDBAPI, Linker
 
-from contracts.matching import Matching, Role
+from contracts.matching import Matching
 from jobs.matching.candidates import PROVEN
-from jobs.matching.model import FREQUENCY, Model, linker_over, score, stable, weight
+from jobs.matching.model import FREQUENCY, Model, asked, by_frequency, linker_over, score, stable, weight
 from jobs.matching.pairs import PAIRS
 from jobs.matching.profiles import LINE, ROLES
 from jobs.matching.records import TABLE, Records
@@ -31,7 +30,7 @@ def scorer(records: Records, matching: Matching, stored: Stored) -> Linker:
     api, model = DuckDBAPI(records.connection), stored.model
     _take(records, matching, stored, "(select 0 as l, 0 as r limit 0)")
     splink = linker_over(api.register(WEIGHED, dataset_display_name="profiles"), ROLES, matching, model, model.prior)
-    for role in _by_frequency(matching):  # WEIGHED has them, but Splink would count them all the same.
+    for role in by_frequency(matching, ROLES):  # WEIGHED has them, but Splink would count them all the same.
         records.run(f"create table rarity_of_{role} (tf_{role} double, {role} varchar)")
         splink.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
     return splink
@@ -107,7 +106,7 @@ def _take(records: Records, matching: Matching, stored: Stored, pairs: str) -> N
     """Fill ``WEIGHED`` with what comparisons ask of the records of some pairs, and how rare their values are. What no two records
     had when the model was trained is not weighed by that."""
     model, joins, rare = stored.model, [], []
-    for role in _by_frequency(matching):
+    for role in by_frequency(matching, ROLES):
         if role in model.rarity:
             met = f"(select value, times from {FREQUENCY} where role = '{role}')"
             joins.append(f"left join {met} of_{role} on of_{role}.value = {role}")
@@ -116,20 +115,8 @@ def _take(records: Records, matching: Matching, stored: Stored, pairs: str) -> N
         else:
             rare.append(f"null::double as tf_{role}")
     ids = f"select distinct l from {pairs} union select distinct r from {pairs}"
-    records.run(f"create or replace table {WEIGHED} as select {', '.join([*_asked(matching), *rare])} "
+    records.run(f"create or replace table {WEIGHED} as select {', '.join([*sorted(asked(matching, ROLES)), *rare])} "
                 f"from (from {TABLE} where unique_id in ({ids})) {' '.join(joins)}")
-
-
-def _asked(matching: Matching) -> list[str]:
-    """The columns that comparisons ask for."""
-    compared = matching.levels(ROLES)
-    conditions = " ".join(level.when for levels in compared.values() for level in levels)
-    return sorted({"unique_id", *map(str, compared), *re.findall(r"\w+(?=_[lr]\b)", conditions)})
-
-
-def _by_frequency(matching: Matching) -> list[Role]:
-    """The roles whose values weigh by how rare they are."""
-    return [role for role, levels in matching.levels(ROLES).items() if any(level.frequency for level in levels)]
 
 
 def lowest(model: Model) -> float:

@@ -106,6 +106,18 @@ def linker_over(table: SplinkDataFrame, roles: Iterable[Role], matching: Matchin
     return Linker(table, settings, log_level=None, validate_settings=False)
 
 
+def asked(matching: Matching, roles: Iterable[Role]) -> set[str]:
+    """The columns that comparisons of the roles ask for, unique_id among them."""
+    compared = matching.levels(roles)
+    conditions = " ".join(level.when for levels in compared.values() for level in levels)
+    return {"unique_id", *map(str, compared), *re.findall(r"\w+(?=_[lr]\b)", conditions)}
+
+
+def by_frequency(matching: Matching, roles: Iterable[Role]) -> list[Role]:
+    """The roles whose values weigh by how rare they are."""
+    return [role for role, levels in matching.levels(roles).items() if any(level.frequency for level in levels)]
+
+
 def rarity(role: Role, model: Model, people: str, met: str) -> str:
     """How rare each value of a table of people is, as SQL of any engine: the value, and tf_ and the role.
 

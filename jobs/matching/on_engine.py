@@ -5,7 +5,6 @@ What Splink makes on the way are views of this connection and cached frames; no 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +14,7 @@ import pyarrow as pa
 from splink.backends.spark import SparkAPI
 
 from contracts.matching import Matching, Role
-from jobs.matching.model import FREQUENCY, linker_over, predict, rarity, stable, weight
+from jobs.matching.model import FREQUENCY, asked, by_frequency, linker_over, predict, rarity, stable, weight
 from jobs.matching.records import TABLE
 from jobs.matching.stored import Stored
 from jobs.similarity import add_jaro_winkler
@@ -36,12 +35,12 @@ def weigh(spark: Any, matching: Matching, stored: Stored, people: pa.Table, pair
         return WEIGHTS.empty_table()
     roles = tuple(role for role in Role if role in people.column_names)
     with _engine(spark) as api:
-        asked = _asked(matching, roles)
-        _view(spark, PEOPLE, people.select([name for name in people.column_names if name in asked]))
+        wanted = asked(matching, roles)
+        _view(spark, PEOPLE, people.select([name for name in people.column_names if name in wanted]))
         _view(spark, TO_SCORE, pairs, "'0' as match_key", "l as join_key_l", "r as join_key_r")
         splink = linker_over(api.register(PEOPLE, dataset_display_name="records"), roles, matching, stored.model,
                              stored.model.prior)
-        for role, rare in _rarities(people, stored):
+        for role, rare in _rarities(people, stored, by_frequency(matching, roles)):
             _view(spark, f"{RARITY}{role}", rare)
             splink.table_management.register_term_frequency_lookup(api.register(f"{RARITY}{role}"), str(role))
         scored = predict(splink, TO_SCORE, lowest)
@@ -65,21 +64,19 @@ def _engine(spark: Any) -> Iterator[SparkAPI]:
             spark.sql(f"drop view if exists {name}")
 
 
-def _rarities(people: pa.Table, stored: Stored) -> Iterator[tuple[Role, pa.Table]]:
-    """How rare the values of each role are. Made here: the engine, which does not keep views, would make them twice a pair."""
+def _rarities(people: pa.Table, stored: Stored, roles: list[Role]) -> Iterator[tuple[Role, pa.Table]]:
+    """How rare the values of each role are; none of a role that the model does not weigh by that, or Splink would count them.
+
+    Made here: the engine, which does not keep views, would make them twice a pair.
+    """
     with duckdb.connect() as connection:
         connection.register(TABLE, people)
         connection.register(FREQUENCY, stored.frequencies)
-        for role in stored.model.rarity:
-            yield role, connection.sql(rarity(role, stored.model, TABLE, FREQUENCY)).to_arrow_table()
+        for role in roles:
+            none = f"select {role}, null::double as tf_{role} from {TABLE} limit 0"
+            known = rarity(role, stored.model, TABLE, FREQUENCY) if role in stored.model.rarity else none
+            yield role, connection.sql(known).to_arrow_table()
 
 
 def _view(spark: Any, name: str, rows: pa.Table, *columns: str) -> None:
     spark.createDataFrame(rows).selectExpr(*(columns or "*")).createOrReplaceTempView(name)
-
-
-def _asked(matching: Matching, roles: tuple[Role, ...]) -> set[str]:
-    """The columns that comparisons ask for."""
-    compared = matching.levels(roles)
-    conditions = " ".join(level.when for levels in compared.values() for level in levels)
-    return {"unique_id", *compared, *re.findall(r"\w+(?=_[lr]\b)", conditions)}
