@@ -19,7 +19,7 @@ from jobs.matching.stored import Stored
 
 JUDGED, WEIGHED = "judged", "weighed"
 WEIGHTS = "weights (l bigint, r bigint, weight double, is_silent boolean)"
-EVEN = 0.0  # The weight of even odds, in bits: what weighs less is not held, and contradicts a proof.
+EVEN = 0.0  # The weight of even odds, in bits: what weighs less is not held, and contradicts a proof if anything stable is known.
 SCORE = "the score"
 # Weighs pairs elsewhere: from profiles, pairs (l, r) and Splink's lowest weight to unique_id_l, unique_id_r, weight, is_silent.
 Elsewhere = Callable[[pa.Table, pa.Table, float | None], pa.Table]
@@ -73,7 +73,8 @@ def _judge(records: Records, matching: Matching, stored: Stored | None, pairs: s
     records.run(f"""create or replace table {JUDGED} as
         with seen as (select l, r, {_proof(matching)} as proof, {_against(matching)} as known, {_any(matching)} as is_likely
                       from ({_sides(records, pairs)})),
-        told as (select * exclude (known), case when proof is not null and weight < {EVEN} then list_append(known, '{SCORE}')
+        told as (select * exclude (known), case when proof is not null and weight < {EVEN} and not is_silent
+                                                then list_append(known, '{SCORE}')
                                                 else known end as against from seen left join weights using (l, r)),
         found as (select *, len(against) = 0 and (proof is not null or coalesce(weight >= {least}, false)) as is_link from told)
         select l, r, weight, coalesce(is_silent, true) as is_silent, proof, nullif(array_to_string(against, ', '), '') as against,
