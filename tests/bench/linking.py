@@ -10,8 +10,6 @@ each blocking rule that is null in blocks too large to look at, so that both sid
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +23,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
+
+from tests.bench import process
 
 STEPS = {"link": "Concord: link, from the file to the clusters", "splink": "Splink alone, from cleaned records to the clusters",
          "learn": "learn the model of profiles", "first": "grow over 98 %", "rest": "grow by 2 %",
@@ -181,14 +181,8 @@ def _is_same(folder: Path) -> bool:
 
 def _measured(step: str, folder: Path, *what: str) -> list[float]:
     """Seconds that a step says it took, by the clock and of the processors, and the peak megabytes of its process."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.linking", step, str(folder), *what],
-                               stdout=subprocess.PIPE, text=True)
-    said = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"step {step} failed with exit status {process.returncode}")
-    return [*(float(one) for one in said.split()), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6]
+    said, peak = process.run("tests.bench.linking", step, str(folder), *what)
+    return [*(float(one) for one in said), peak]
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ timed is that, from the first read to the end of the write; the start of Python 
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +24,8 @@ import pyarrow as pa
 from deltalake import write_deltalake
 from rich.console import Console
 from rich.table import Table
+
+from tests.bench import process
 
 START, DAY = 1_767_225_600_000_000, 86_400_000_000  # 2026-01-01 in microseconds
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -165,14 +165,8 @@ def main(millions: float) -> None:
 
 def _measured(step: str, folder: Path, what: str) -> tuple[float, float]:
     """Seconds that a step says it took, and the peak megabytes of its process."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.permits", step, str(folder), what],
-                               stdout=subprocess.PIPE, text=True)
-    said = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"step {step} failed with exit status {process.returncode}")
-    return float(said.split()[-1]) if said else 0.0, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    said, peak = process.run("tests.bench.permits", step, str(folder), what)
+    return float(said[-1]) if said else 0.0, peak
 
 
 def _inside(folder: Path, name: str) -> int:
