@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,14 @@ def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glyc
     for table in ("core.contact_point", "core.message", "core.interaction"):
         lake.ensure(table)
     return lake
+
+
+def hold(lake: Lake) -> None:
+    """Ada twice in the CRM and once in the app, tied by a device there: what ties her to the other is an unproved address."""
+    both = {"given_name": "Ada", "family_name": "Lang", "email": "ada@post.example", "birth_on": date(1980, 5, 1), "country_code": "DE"}
+    for source, name, row in (("crm", "ada", both), ("adherence_app", "app-user", {**both, "device_id": "D1"}),
+                              ("device_cloud", "owner", {"device_id": "D1"})):
+        append(lake, "core.identity", [{"source": source, "source_person_id": name, **row}], f"{source}.000001")
 
 
 def released(made: Settings) -> None:

@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from contracts.load import catalog
 from jobs.ledger import lineage
+from jobs.run import review
 from jobs.run.asking import Question
 from jobs.run.conform import conform
 from jobs.run.explain import explain
@@ -28,6 +29,7 @@ from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.run.replay import replay
 from jobs.run.screen import screen
+from jobs.run.train import train
 from jobs.settings import Settings
 from tests import small_lake
 from tests.external.bulk_server import exporting
@@ -52,7 +54,7 @@ class Flow:
 def flow(home: Path, engine: str) -> Flow:
     """Run every stage once, and then land once more from a source that is gone."""
     settings = small_lake.settings(home, engine)
-    small_lake.fill(settings)
+    small_lake.hold(small_lake.fill(settings))
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         runs = [*_sources(settings, patch), *_products(settings), *_partner(settings, patch, stack),
@@ -75,6 +77,8 @@ def _sources(settings: Settings, patch: pytest.MonkeyPatch) -> Iterator[str]:
     yield f"screen.{SOURCE}"
     purge(settings, SOURCE)
     yield f"purge.{SOURCE}"
+    train(settings)
+    yield "link.train.people"
     resolve(settings)
     yield "resolve.people"
 
@@ -106,6 +110,12 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     for name, stage in (("explain", explain), ("replay", replay)):
         stage(settings, Asked(GROUP, 1), asked, lambda _: None)
         yield f"{name}.{GROUP}@1"
+    match = str(review.queue(settings)[0]["match"])
+    opinion = Question(b'{"reason": "she called", "token": "officers-token"}')
+    review.show(settings, match, opinion, lambda _: None)
+    yield f"review.show.{match}"
+    review.decide(settings, "same", match, opinion)
+    yield f"review.decide.{match}"
     recall(settings, RECIPIENT)
     yield f"recall.{RECIPIENT}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,12 @@ from tests import small_lake
 from tests.integration.two_releases import OFFICERS, airflow, audit
 
 __all__ = ["airflow"]
-BOTH = {"given_name": "Ada", "family_name": "Lang", "email": "ada@post.example", "birth_on": date(1980, 5, 1), "country_code": "DE"}
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
-    """Ada twice in the CRM and once in the app, tied by a device there: what ties her to the other is an unproved address."""
     made = small_lake.settings(tmp_path_factory.mktemp("review"), engine)
-    lake = small_lake.fill(made, people=2)
-    add(lake, "crm", "ada", BOTH)
-    add(lake, "adherence_app", "app-user", {**BOTH, "device_id": "D1"})
-    add(lake, "device_cloud", "owner", {"device_id": "D1"})
+    small_lake.hold(small_lake.fill(made, people=2))
     resolve(made)
     return made
 
