@@ -13,27 +13,30 @@ from jobs.matching.cleaning import run
 
 ALONE, DECISION, SCORE = "alone", "decision", "score"
 
-# What a first run knows; who gets which key is decided over these three.
+# What a first run knows; who gets which key is decided over these.
 GROUPS = pa.schema([("name", pa.string()), ("first", pa.string())])
 KNOWN = pa.schema([("name", pa.string()), ("person_key", pa.string())])
+MINTED = pa.schema([("person_key", pa.string()), ("minted_at", pa.timestamp("us", "UTC"))])
 CHANGES = pa.schema([("name", pa.string()), ("from_key", pa.string()), ("to_key", pa.string()),
                      ("changed_at", pa.timestamp("us", "UTC"))])
 
 
-def keyed(groups: pa.Table, present: pa.Table, known: pa.Table, changes: pa.Table, mint: Callable[[], str]) -> pa.Table:
+def keyed(groups: pa.Table, present: pa.Table, known: pa.Table, changes: pa.Table, minted: pa.Table,
+          mint: Callable[[], str]) -> pa.Table:
     """The key of each identity of the groups: name, person_key, from_key (null for who had none), sorted by name.
 
     groups: ``GROUPS``, names whose person was looked at again and the first name of that person. present: name, of all
-    identities there are. known: ``KNOWN`` as decided before. changes: ``CHANGES``, what keys identities had earlier. ``mint``
-    gives a new key, and is asked in the order of first names.
+    identities there are. known: ``KNOWN`` as decided before. changes: ``CHANGES``, what keys identities had earlier. minted:
+    ``MINTED``, when keys were. ``mint`` gives a new key, and is asked in the order of first names.
 
-    A group keeps the key its members hold, the smallest if several (a merge). A key that two groups hold (a split) stays with
-    the one that had it first of all, or else has the first name. A group without a key gets back one that its members held
-    before a merge, if nobody holds it. Identities that are no longer there go with the key they hold.
+    A group keeps the key its members hold, the oldest if several (a merge): it is the one most was made with. A key that two
+    groups hold (a split) stays with the one that had it first of all, or else has the first name. A group without a key gets
+    back one that its members held before a merge, if nobody holds it. Identities that are no longer there go with the key they
+    hold.
     """
     connection = duckdb.connect()
     for name, table, columns in (("groups", groups, GROUPS), ("present", present, pa.schema([GROUPS.field("name")])),
-                                 ("known", known, KNOWN), ("changes", changes, CHANGES)):
+                                 ("known", known, KNOWN), ("changes", changes, CHANGES), ("born", minted, MINTED)):
         connection.register(name, table.select(columns.names))
     run(connection, "create table held as from known semi join present using (name)")
     run(connection, "create table elsewhere as select distinct person_key from held anti join groups using (name)")
@@ -43,13 +46,13 @@ def keyed(groups: pa.Table, present: pa.Table, known: pa.Table, changes: pa.Tabl
         left join came on came.name = held.name and to_key = person_key
         where person_key not in (from elsewhere)
         qualify row_number() over (partition by person_key order by came.name is not null, held.name) = 1""")
-    run(connection, "create table final as select first, min(person_key) as person_key from won group by first")
+    run(connection, """create table final as select first, person_key from won left join born using (person_key)
+        qualify row_number() over (partition by first order by minted_at nulls last, person_key) = 1""")
     _give_back(connection)
     rest = run(connection, "select distinct first from groups anti join final using (first) order by first")
-    minted = pa.table({"first": pa.array([first for (first,) in rest], pa.string()),
-                       "person_key": pa.array([mint() for _ in rest], pa.string())})
-    connection.register("minted", minted)
-    run(connection, "insert into final from minted")
+    connection.register("fresh", pa.table({"first": pa.array([first for (first,) in rest], pa.string()),
+                                           "person_key": pa.array([mint() for _ in rest], pa.string())}))
+    run(connection, "insert into final from fresh")
     found: Any = connection.sql("""
         select name, f.person_key, k.person_key as from_key from groups join final f using (first) left join held k using (name)
         union all

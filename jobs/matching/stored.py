@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -29,10 +30,11 @@ class Stored:
     rules: tuple[tuple[Key, ...], ...]
     frequencies: Any  # pa.Table, which has no types.
 
-    @property
+    @cached_property
     def id(self) -> str:
-        """A name made of the model's parameters: 16 hexadecimal digits of a SHA-256."""
-        return hashlib.sha256(self.text().encode()).hexdigest()[:16]
+        """A name made of all that scoring needs, the frequencies too: 16 hexadecimal digits of a SHA-256."""
+        counted = self.frequencies.sort_by([("role", "ascending"), ("value", "ascending")]).to_pydict()
+        return hashlib.sha256(json.dumps([self.text(), counted]).encode()).hexdigest()[:16]
 
     def text(self) -> str:
         """The parameters as JSON; no value of anybody is in it."""

@@ -54,7 +54,7 @@ class Linking:
         known = self.lake.arrow(LINK)
         held = known.append_column("name", names(known))
         earlier = self._changes(held)
-        keyed = persons.keyed(grown.groups, raw, held, earlier, lambda: secrets.token_hex(16))
+        keyed = persons.keyed(grown.groups, raw, held, earlier, self.lake.arrow(PERSON), lambda: secrets.token_hex(16))
         changed = keyed.filter(pc.fill_null(pc.not_equal(keyed["from_key"], keyed["person_key"]), False))
         is_merge = pc.is_in(changed["person_key"], value_set=known["person_key"].combine_chunks())
         kinds = pc.if_else(is_merge, "merge", "split")

@@ -244,6 +244,16 @@ def test_a_damaged_model_is_refused_and_nothing_is_written(many: Settings, text:
     assert resolve(many).result == "done" and "crm/new" in links(many)
 
 
+def test_frequencies_that_are_not_those_of_training_are_refused(many: Settings) -> None:
+    row = lake(many).arrow("vault.frequency").slice(0, 1)
+    lake(many).merge_arrow("vault.frequency", row.set_column(row.column_names.index("times"), "times", pa.array([99], pa.int64())))
+    small_lake.append(lake(many), "core.identity", [who("crm/new", **ADA)])
+    before = vault(many)
+    with pytest.raises(ConfigurationError, match="the newest model is not the one that was trained"):
+        resolve(many)
+    assert vault(many) == before
+
+
 def test_an_older_model_does_not_count(many: Settings) -> None:
     rows = lake(many).arrow("vault.model").to_pylist()
     older = {**rows[0], "model_id": "0" * 16, "parameters": "{", "trained_at": rows[0]["trained_at"].replace(year=2020)}
@@ -254,11 +264,12 @@ def test_an_older_model_does_not_count(many: Settings) -> None:
 def test_a_model_that_is_trained_again_has_the_frequencies_of_that_training(many: Settings) -> None:
     stored = models.newest(lake(many))
     assert stored is not None
-    models.keep(lake(many), replace(stored, frequencies=stored.frequencies.slice(1)), 1, "again", datetime.now(UTC))
+    fewer = replace(stored, frequencies=stored.frequencies.slice(1))
+    models.keep(lake(many), fewer, 1, "again", datetime.now(UTC))
     again = models.newest(lake(many))
-    assert again is not None and again.id == stored.id
-    assert again.frequencies.sort_by([("role", "ascending"), ("value", "ascending")]) == stored.frequencies.slice(1).sort_by(
-        [("role", "ascending"), ("value", "ascending")])
+    assert again is not None and again.id == fewer.id != stored.id
+    order = [("role", "ascending"), ("value", "ascending")]
+    assert again.frequencies.sort_by(order) == fewer.frequencies.sort_by(order)
 
 
 def test_the_parameters_hold_no_value_of_anybody(many: Settings) -> None:
