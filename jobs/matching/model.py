@@ -175,11 +175,11 @@ def _by_level(role: Role, shares: Sequence[float]) -> str:
 
 def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None, dialect: str) -> dict[str, Any]:
     known = {one.level: one for one in model.levels[role]} if model else {}
-    silent = [f"{role}_l IS NULL OR {role}_r IS NULL", *(_sql(role, level, dialect) for level in levels if level.silent)]
+    silent = [f"{role}_l IS NULL OR {role}_r IS NULL", *(condition(role, level, dialect) for level in levels if level.silent)]
     made: list[dict[str, Any]] = [{"sql_condition": " OR ".join(f"({one})" for one in silent), "label_for_charts": "not known",
                                    "is_null_level": True}]
     for level in (level for level in levels if not level.silent):
-        made.append({"sql_condition": _sql(role, level, dialect), "label_for_charts": level.level})
+        made.append({"sql_condition": condition(role, level, dialect), "label_for_charts": level.level})
         if level.frequency:
             made[-1] |= {"tf_adjustment_column": str(role), "tf_adjustment_weight": 1.0}
     made.append({"sql_condition": "ELSE", "label_for_charts": ELSE})
@@ -189,6 +189,6 @@ def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None, dial
     return {"output_column_name": str(role), "comparison_levels": made}
 
 
-def _sql(role: Role, level: Level, dialect: str) -> str:
+def condition(role: Role, level: Level, dialect: str = "duckdb") -> str:
     """The condition in an engine's words."""
     return re.sub(*WORDS[dialect], level.when.format(l=f"{role}_l", r=f"{role}_r"))

@@ -1,7 +1,7 @@
 """Training: the model of a table, learned without labels.
 
 Two strata of pairs stand for all: those that blocking gives, where the matches are, and random ones of those that it leaves
-out, each of which stands for many. Splink compares both. The parameters are searched for over their patterns together, so that
+out, each of which stands for many. The parameters are searched for over their patterns together, so that
 what is learned of strangers holds for all strangers, and not for those alone whom blocking brought together for being alike.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from contracts.matching import Matching, Role
-from jobs.matching.model import ELSE, FREQUENCY, Circle, Model, Weighed, linker, score
+from contracts.matching import Level, Matching, Role
+from jobs.matching.model import ELSE, FREQUENCY, Circle, Model, Weighed, asked, condition
 from jobs.matching.pairs import PAIRS
 from jobs.matching.records import TABLE, Records
 from jobs.matching.search import Floats, Ints, Learned, Search
@@ -21,13 +21,14 @@ MOST_TRAINING_PAIRS = 3_000_000
 
 def train(records: Records, matching: Matching) -> Model:
     """The model of the records and their ``PAIRS``."""
-    splink = linker(records, matching)
-    levels = {role: [level for level in found if not level.silent] for role, found in matching.levels(records.roles).items()}
+    compared = matching.levels(records.roles)
+    levels = {role: [level for level in found if not level.silent] for role, found in compared.items()}
     names = {role: [*(level.level for level in found), ELSE] for role, found in levels.items()}
     numbers = {role: len(found) for role, found in names.items()}
     looked_at = int(records.one(f"select count(*) from {PAIRS}"))
     left_out = len(records) * (len(records) - 1) // 2 - looked_at
-    strata = [_patterns(records, score(splink, some), numbers, standing) for some, standing in (
+    columns = asked(matching, records.roles)
+    strata = [_patterns(records, some, columns, compared, standing) for some, standing in (
         (_some(records, looked_at), looked_at), (_random(records, left_out), left_out)) if standing]
     patterns, counts = (np.concatenate(parts) for parts in zip(*strata, strict=True))
     circles = {name: [i for i, role in enumerate(names) if role in shared] for name, shared in matching.circles.items()
@@ -86,13 +87,22 @@ def _random(records: Records, left_out: int) -> str:
     return "random_pairs"
 
 
-def _patterns(records: Records, scored: str, levels: dict[Role, int], standing: int) -> tuple[Ints, Floats]:
-    """Patterns of levels among scored pairs, 0 the most alike, and how many pairs each stands for, ``standing`` in all."""
-    roles = [f"gamma_{role}" for role in levels]
-    counted = f"select {', '.join(roles)}, count(*) as pairs from {scored} group by all order by all"
-    found = records.connection.execute(counted).fetchnumpy()
-    records.run(f"drop table {scored}")
-    raw = np.stack([np.asarray(found[role], dtype=np.int64) for role in roles], axis=1)
-    best = np.array(list(levels.values())) - 1  # Splink counts the least alike as 0.
-    counts = np.asarray(found["pairs"], dtype=np.float64)
-    return np.where(raw >= 0, best - raw, -1), counts * (standing / max(counts.sum(), 1))
+def _patterns(records: Records, some: str, columns: set[str], compared: dict[Role, tuple[Level, ...]],
+              standing: int) -> tuple[Ints, Floats]:
+    """Patterns of levels among pairs, 0 the most alike, -1 not known, and how many each stands for, ``standing`` in all."""
+    sides = ", ".join(f"{side}.{column} as {column}_{side}" for side in "lr" for column in sorted(columns))
+    levels = ", ".join(f"{_level(role, found)} as level_of_{role}" for role, found in compared.items())
+    found = records.connection.execute(
+        f"select {levels}, count(*) as pairs from (select {sides} from {some} p join {TABLE} l on l.unique_id = p.l "
+        f"join {TABLE} r on r.unique_id = p.r) group by all order by all").fetchnumpy()
+    counts = np.asarray(found.pop("pairs"), dtype=np.float64)
+    patterns = np.stack([np.asarray(each, dtype=np.int64) for each in found.values()], axis=1)
+    return patterns, counts * (standing / max(counts.sum(), 1))
+
+
+def _level(role: Role, levels: tuple[Level, ...]) -> str:
+    """The number of a pair's level as SQL: what is silent says nothing, as a value that is not known."""
+    silent = [f"{role}_l is null", f"{role}_r is null", *(condition(role, level) for level in levels if level.silent)]
+    telling = [condition(role, level) for level in levels if not level.silent]
+    cases = " ".join(f"when {one} then {number}" for number, one in enumerate(telling))
+    return f"case when {' or '.join(f'({one})' for one in silent)} then -1 {cases} else {len(telling)} end"
