@@ -34,13 +34,13 @@ class Errors:
     @property
     def false_match_rate(self) -> float:
         """The share of linked pairs that are expected to be two people; 0 where none is linked."""
-        return self.false / self.linked if self.linked else 0.0
+        return _figures(self.false / self.linked) if self.linked else 0.0
 
     @property
     def missed_match_rate(self) -> float:
         """The share of pairs of one person that are expected not to be linked; 0 where there are none."""
         true = self.linked - self.false + self.missed
-        return self.missed / true if true > 0 else 0.0
+        return _figures(self.missed / true) if true > 0 else 0.0
 
     def document(self) -> dict[str, float]:
         """As JSON."""
@@ -108,3 +108,8 @@ class Estimator:
         missed = run(self._connection, f"select coalesce(sum(p * (({chosen.format('one')})::int + "
                                        f"({chosen.format('other')})::int) / 2.0), 0) from ties where one <> other")[0][0]
         return Errors(int(linked), float(linked - right), float(missed))
+
+
+def _figures(rate: float) -> float:
+    """Six figures of an estimate: those behind them depend on the order of a sum."""
+    return float(f"{rate:.6g}")

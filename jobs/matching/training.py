@@ -15,8 +15,8 @@ from jobs.matching.pairs import PAIRS
 from jobs.matching.records import TABLE, Records
 from jobs.matching.search import Floats, Ints, Learned, Search
 
-RANDOM_PAIRS = 2_000_000
-MOST_TRAINING_PAIRS = 3_000_000
+RANDOM_PAIRS = 1_000_000
+MOST_TRAINING_PAIRS = 1_000_000
 
 
 def train(records: Records, matching: Matching) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 pytestmark = pytest.mark.spark
 
 ROOT = Path(__file__).resolve().parents[2]
-SPECS = sorted(f"spec/{path.name}" for path in (ROOT / "tests" / "spec").glob("test_*.py"))
+SPECS = ("tests/spec", "tests/generative/test_explain_twin.py")
 
 
-@pytest.mark.parametrize("spec", [*SPECS, "generative/test_explain_twin.py"])
-def test_spec(apache: str, spec: str) -> None:
+def test_every_spec_of_a_stage(apache: str) -> None:
     environment = {**os.environ, "CONCORD_ENGINE": apache, "PYTEST_ADDOPTS": ""}
-    ran = subprocess.run([sys.executable, "-m", "pytest", f"tests/{spec}", "--tb=short"], cwd=ROOT, env=environment,
-                         capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    ran = subprocess.run([sys.executable, "-m", "pytest", "-p", "tests.spark.on_an_engine", *SPECS, "--tb=short", "--durations=10"],
+                         cwd=ROOT, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    said = re.search(r"(\d+) passed, (\d+) deselected", ran.stdout)
+    assert said and int(said[1]) > 100, ran.stdout
+    print(ran.stdout)
