@@ -73,7 +73,7 @@ def _rarities(people: pa.Table, stored: Stored, roles: list[Role]) -> Iterator[t
         connection.register(TABLE, people)
         connection.register(FREQUENCY, stored.frequencies)
         for role in roles:
-            none = f"select {role}, null::double as tf_{role} from {TABLE} limit 0"
+            none = f"select null::varchar as {role}, null::double as tf_{role}"  # Equal to nobody's; Spark takes no empty table.
             known = rarity(role, stored.model, TABLE, FREQUENCY) if role in stored.model.rarity else none
             yield role, connection.sql(known).to_arrow_table()
 

@@ -16,6 +16,7 @@ import pytest
 from contracts.matching import FILE, load
 from jobs.errors import ConfigurationError
 from jobs.ledger import models
+from jobs.matching import on_engine
 from jobs.run import identities
 from jobs.run.people import resolve
 from jobs.run.summary import summary
@@ -276,3 +277,19 @@ def test_the_parameters_hold_no_value_of_anybody(many: Settings) -> None:
     text = lake(many).arrow("vault.model")["parameters"][0].as_py()
     values = pc.unique(lake(many).arrow("vault.frequency").filter(pc.field("role") != "sex")["value"]).to_pylist()
     assert len(values) > 100 and not [value for value in values if value in text]
+
+
+def test_very_many_pairs_are_scored_by_the_engine(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = people_lake.made_of(tmp_path / "here", engine, *people_lake.drawn(60, seed=3))
+    train(here)
+    there = small_lake.copy(here, tmp_path / "there")
+    resolve(here)
+    asked: list[int] = []
+    weigh = on_engine.weigh
+    monkeypatch.setattr(on_engine, "weigh", lambda *given: asked.append(given[4].num_rows) or weigh(*given))
+    monkeypatch.setattr("contracts.matching.load", lambda: load().model_copy(update={"score_on_engine_from": 1}))
+    resolve(there)
+    assert len(asked) == 1 and asked[0] > 100
+    assert persons(there) == persons(here)
+    score = {name: row["score"] for name, row in links(here).items()}
+    assert {name: row["score"] for name, row in links(there).items()} == {n: s and pytest.approx(s) for n, s in score.items()}
