@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from airflow.sdk import DAG, CronTriggerTimetable
-from assets import asset
+from airflow.sdk import DAG
+from assets import asset, at
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
@@ -14,7 +14,7 @@ from contracts.model import Source
 
 def source_dag(source: Source) -> DAG:
     """Its steps run even where an earlier one found nothing new: a killed run may have left work behind."""
-    with DAG(f"source_{source.id}", schedule=CronTriggerTimetable(source.schedule, timezone="UTC"), catchup=False,
+    with DAG(f"source_{source.id}", schedule=at(source.schedule), catchup=False,
              max_active_runs=1, default_args={**DEFAULTS, "owner": source.owner}, tags=["source", *source.tags],
              auto_register=False, description=source.name, doc_md=f"# {source.name}\n\n{source.description}") as dag:
         land = ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 
 def described(dag: Any) -> dict[str, Any]:
@@ -16,10 +18,29 @@ def described(dag: Any) -> dict[str, Any]:
     return {
         "owner": dag.owner, "tags": sorted(dag.tags), "doc": dag.doc_md, "runs": dag.max_active_runs,
         "catchup": dag.catchup, "timetable": type(dag.timetable).__name__,
-        "cron": getattr(clock, "expression", None),
+        "cron": getattr(clock, "expression", None), "makes_up": makes_up(dag),
         "condition": type(waits_for).__name__, "triggers": sorted(a.name for a in getattr(waits_for, "objects", [])),
         "access": {role: sorted(things["DAGs"]) for role, things in (dag.access_control or {}).items()},
         "tasks": {task.task_id: task_described(task) for task in dag.tasks}}
+
+
+def makes_up(dag: Any) -> bool | None:
+    """Whether the scheduler, a minute after a time of the schedule, would start a DAG that it meets for the first time; None
+    without a schedule."""
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    timetable = DagSerialization.from_dict(DagSerialization.to_dict(dag)).timetable
+    clock = getattr(timetable, "timetable", timetable)
+    if type(clock).__name__ != "CronTriggerTimetable":
+        return None
+
+    def first(now: datetime) -> datetime:
+        with patch("airflow.timetables.trigger.utcnow", lambda: now):
+            return clock.next_dagrun_info(last_automated_data_interval=None, restriction=TimeRestriction(None, None, False)).run_after
+
+    later = first(datetime(2026, 10, 1, 12, 1, tzinfo=UTC)) + timedelta(minutes=1)
+    return first(later) < later
 
 
 def task_described(task: Any) -> dict[str, Any]:

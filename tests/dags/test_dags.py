@@ -73,6 +73,11 @@ def test_one_active_run_no_catching_up_and_retries_that_back_off(dags: dict[str,
             assert task["kind"] != "ConcordTask" or (task["retries"] == 3 and task["backoff"] == 2.0)
 
 
+def test_what_is_started_by_hand_is_not_started_once_more_for_a_time_that_has_just_gone_by(dags: dict[str, Any]) -> None:
+    asked = {name: dag["makes_up"] for name, dag in dags.items() if dag["cron"]}
+    assert len(asked) > len(catalog().sources) and set(asked.values()) == {False}
+
+
 def test_sources_run_on_their_schedule_and_land_with_their_own_connection_only(dags: dict[str, Any]) -> None:
     for name, source in catalog().sources.items():
         dag = dags[f"source_{name}"]
