@@ -14,7 +14,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_explain, cli_link, cli_loss, cli_recall, cli_review
+from jobs import cli_consent, cli_explain, cli_link, cli_loss, cli_recall, cli_rejected, cli_review
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -241,6 +241,7 @@ def _report(run: Callable[[], Report], said: str) -> None:
 cli_link.add(app, _report)
 cli_review.add(app, _report)
 cli_recall.add(app, _known, _report)
+cli_rejected.add(app, _known)
 
 
 def _place(error: BaseException) -> str:
