@@ -16,6 +16,7 @@ from jobs.matching.model import FREQUENCY, Model
 from jobs.matching.records import Records
 
 FREQUENCIES = pa.schema([("role", pa.string()), ("value", pa.string()), ("times", pa.int64())])
+SOME = 100_000  # Rows that are written as text at a time, for a digest.
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,11 @@ class Stored:
     @cached_property
     def id(self) -> str:
         """A name made of all that scoring needs, the frequencies too: 16 hexadecimal digits of a SHA-256."""
-        counted = self.frequencies.sort_by([("role", "ascending"), ("value", "ascending")]).to_pydict()
-        return hashlib.sha256(json.dumps([self.text(), counted]).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(self.text().encode())
+        counted = self.frequencies.sort_by([("role", "ascending"), ("value", "ascending")]).combine_chunks()
+        for some in counted.to_batches(max_chunksize=SOME):
+            digest.update(json.dumps(some.to_pydict()).encode())
+        return digest.hexdigest()[:16]
 
     def text(self) -> str:
         """The parameters as JSON; no value of anybody is in it."""
