@@ -11,7 +11,7 @@ from splink import DuckDBAPI, Linker
 
 from contracts.matching import Matching
 from jobs.matching.candidates import PROVEN
-from jobs.matching.model import FREQUENCY, Model, asked, by_frequency, linker_over, score, stable, weight
+from jobs.matching.model import FREQUENCY, Model, asked, by_frequency, in_words, linker_over, score, stable, weight
 from jobs.matching.pairs import PAIRS
 from jobs.matching.profiles import LINE, ROLES
 from jobs.matching.records import TABLE, Records
@@ -145,16 +145,11 @@ def _proof(matching: Matching) -> str:
 def _any(matching: Matching) -> str:
     """Whether anything makes it likely, as SQL."""
     rules = matching.holding(matching.likely, ROLES).values()
-    return " or ".join(f"coalesce({_sql(rule.when)}, false)" for rule in rules) or "false"
+    return " or ".join(f"coalesce({in_words(rule.when)}, false)" for rule in rules) or "false"
 
 
 def _against(matching: Matching) -> str:
     """A list of the names of the contradictions that hold, as SQL."""
     rules = matching.holding(matching.contradictions, ROLES)
-    made = ", ".join(f"case when {_sql(rule.when)} then '{name}' end" for name, rule in rules.items())
+    made = ", ".join(f"case when {in_words(rule.when)} then '{name}' end" for name, rule in rules.items())
     return f"list_filter([{made}]::varchar[], lambda one: one is not null)"
-
-
-def _sql(condition: str) -> str:
-    """A condition in DuckDB's words."""
-    return f"({condition.replace('jaro_winkler(', 'jaro_winkler_similarity(')})"

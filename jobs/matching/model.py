@@ -76,15 +76,13 @@ class Model:
                    {Role(r): int(n) for r, n in document["values"].items()})
 
 
-def linker(records: Records, matching: Matching, model: Model | None = None, explains: bool = False) -> Linker:
-    """Splink over the records and their ``PAIRS``, with a model, or with none yet. explains: keep what a weight is made of."""
+def linker(records: Records, matching: Matching, model: Model, explains: bool = False) -> Linker:
+    """Splink over the records and their ``PAIRS``, with a model. explains: keep what a weight is made of."""
     api = DuckDBAPI(records.connection)
-    prior = model.prior if model else 1 / len(records)
-    made = linker_over(api.register(TABLE, dataset_display_name="records"), records.roles, matching, model, prior, explains)
-    if model:
-        for role in model.rarity:
-            records.run(f"create or replace table rarity_of_{role} as {rarity(role, model, TABLE, FREQUENCY)}")
-            made.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
+    made = linker_over(api.register(TABLE, dataset_display_name="records"), records.roles, matching, model, model.prior, explains)
+    for role in model.rarity:
+        records.run(f"create or replace table rarity_of_{role} as {rarity(role, model, TABLE, FREQUENCY)}")
+        made.table_management.register_term_frequency_lookup(api.register(f"rarity_of_{role}"), str(role))
     return made
 
 
@@ -92,7 +90,7 @@ def linker_over(table: SplinkDataFrame, roles: Iterable[Role], matching: Matchin
                 explains: bool = False) -> Linker:
     """Splink over a table that is registered with a backend, in the words of its SQL; without the values' rarity.
 
-    prior: the share of all pairs of records that are one person.
+    model: None leaves m and u to Splink's own training. prior: the share of all pairs of records that are one person.
     """
     logging.getLogger("splink").setLevel(logging.ERROR)
     dialect = table.db_api.sql_dialect.sql_dialect_str
@@ -190,5 +188,10 @@ def _comparison(role: Role, levels: tuple[Level, ...], model: Model | None, dial
 
 
 def condition(role: Role, level: Level, dialect: str = "duckdb") -> str:
-    """The condition in an engine's words."""
-    return re.sub(*WORDS[dialect], level.when.format(l=f"{role}_l", r=f"{role}_r"))
+    """When a pair has a level, in an engine's words."""
+    return in_words(level.when.format(l=f"{role}_l", r=f"{role}_r"), dialect)
+
+
+def in_words(sql: str, dialect: str = "duckdb") -> str:
+    """SQL of the configuration in an engine's words."""
+    return re.sub(*WORDS[dialect], sql)

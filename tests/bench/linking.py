@@ -84,6 +84,7 @@ def splink(folder: Path) -> None:
                            load(), None, 1e-6).misc.save_model_to_json()
 
     def run() -> None:
+        started = time.monotonic()
         settings = SettingsCreator(link_type="dedupe_only", comparisons=compared["comparisons"],
                                    blocking_rules_to_generate_predictions=[block_on(name) for name in rules])
         alone = Linker(DuckDBAPI(connection).register("cleaned", dataset_display_name="records"), settings, log_level=None)
@@ -91,7 +92,10 @@ def splink(folder: Path) -> None:
         alone.training.estimate_u_using_random_sampling(max_pairs=2_000_000, seed=1)
         for keys in (["birth_date"], ["given_name", "family_name"], ["email"]):
             alone.training.estimate_parameters_using_expectation_maximisation(block_on(*keys))
+        print(f"Splink alone: trained ({time.monotonic() - started:.1f} s)", file=sys.stderr)
+        started = time.monotonic()
         scored = alone.inference.predict(threshold_match_weight=UNSEEN)
+        print(f"Splink alone: scored ({time.monotonic() - started:.1f} s)", file=sys.stderr)
         found = alone.clustering.cluster_pairwise_predictions_at_threshold(scored, threshold_match_probability=0.95)
         connection.execute(f"copy (select unique_id, cluster_id from {found.physical_name}) to '{folder}/alone.parquet'")
 

@@ -12,6 +12,7 @@ import pytest
 from contracts.matching import ColumnMap, Role, load
 from jobs.matching import pairs, quality, records, training
 from jobs.matching.clusters import Scored
+from jobs.matching.model import asked, linker, score
 from jobs.matching.search import Floats, Ints, Learned, Search
 from tests.synthetic_people import MAP, people
 
@@ -70,6 +71,20 @@ def test_a_sample_of_pairs_gives_the_model_of_all(tmp_path: Path, monkeypatch):
     whole = training.train(read, load())
     monkeypatch.setattr(training, "MOST_TRAINING_PAIRS", 60_000)
     assert training.train(read, load()).prior == pytest.approx(whole.prior, rel=0.25)
+
+
+def test_training_and_scoring_see_the_same_levels(tmp_path: Path):
+    """Training counts levels by a query of its own; Splink, which scores, numbers them from the least alike."""
+    read, matching = _read(tmp_path), load()
+    pairs.find(read, matching)
+    compared = matching.levels(read.roles)
+    scored = score(linker(read, matching, training.train(read, matching)))
+    best = {role: sum(not level.silent for level in levels) for role, levels in compared.items()}
+    numbers = ", ".join(f"case when gamma_{role} < 0 then -1 else {most} - gamma_{role} end" for role, most in best.items())
+    expected = {tuple(found): times for *found, times in read.run(f"select {numbers}, count(*) from {scored} group by all")}
+    patterns, counts = training._patterns(read, pairs.PAIRS, asked(matching, read.roles), compared, sum(expected.values()))
+    assert dict(zip(map(tuple, patterns.tolist()), counts.tolist(), strict=True)) == expected
+    assert all({-1, 0, best[role]} <= set(patterns[:, i].tolist()) for i, role in enumerate(compared))
 
 
 def test_blocks_that_tell_nobody_apart_give_no_pairs(tmp_path: Path):
