@@ -76,6 +76,7 @@ def test_a_sample_of_pairs_gives_the_model_of_all(tmp_path: Path, monkeypatch):
 def test_training_and_scoring_see_the_same_levels(tmp_path: Path):
     """Training counts levels by a query of its own; Splink, which scores, numbers them from the least alike."""
     read, matching = _read(tmp_path), load()
+    read.run(f"update {records.TABLE} set given_name = family_name, family_name = given_name where unique_id % 7 = 0")
     pairs.find(read, matching)
     compared = matching.levels(read.roles)
     scored = score(linker(read, matching, training.train(read, matching)))
@@ -85,6 +86,8 @@ def test_training_and_scoring_see_the_same_levels(tmp_path: Path):
     patterns, counts = training._patterns(read, pairs.PAIRS, asked(matching, read.roles), compared, sum(expected.values()))
     assert dict(zip(map(tuple, patterns.tolist()), counts.tolist(), strict=True)) == expected
     assert all({-1, 0, best[role]} <= set(patterns[:, i].tolist()) for i, role in enumerate(compared))
+    crossed = list(compared).index(Role.GIVEN_NAME), list(compared).index(Role.FAMILY_NAME)
+    assert set(patterns[patterns[:, crossed[0]] == 1][:, crossed[1]].tolist()) == {-1}, "crossed names are counted once"
 
 
 def test_blocks_that_tell_nobody_apart_give_no_pairs(tmp_path: Path):
