@@ -14,6 +14,7 @@ from jobs.lake import Lake
 from jobs.settings import Settings
 
 ALIKE = ["source", "stream", "reason_code", "field", "contract_version"]
+PLACE = ["batch_id", "position", "rejected_at"]
 Rows = list[dict[str, Any]]
 
 
@@ -30,7 +31,7 @@ def overview(settings: Settings, source: str | None = None, reason: str | None =
 
 def records(settings: Settings, source: str | None = None, reason: str | None = None) -> Rows:
     """Where each of them lies: ``ALIKE``, batch_id and position in the source's raw table, rejected_at (UTC); newest first."""
-    found = _apart(settings, source, reason).select([*ALIKE, "batch_id", "position", "rejected_at"])
+    found = _apart(settings, source, reason).select([*ALIKE, *PLACE])
     return found.sort_by([("rejected_at", "descending"), ("batch_id", "ascending"), ("position", "ascending")]).to_pylist()
 
 
@@ -41,8 +42,9 @@ def _apart(settings: Settings, source: str | None, reason: str | None) -> pa.Tab
     contracts = catalog()
     lake = Lake(settings.lake_root, contracts.tables)
     wanted = None if reason is None else pc.field("reason_code") == reason
+    read = [*ALIKE[1:], *PLACE]  # Not the record's id: it may tell whose it is.
     found = []
     for name in sorted(contracts.sources) if source is None else [source]:
-        rows = lake.arrow(f"{contracts.sources[name].raw}__rejected", filters=wanted)
+        rows = lake.arrow(f"{contracts.sources[name].raw}__rejected", columns=read, filters=wanted)
         found.append(rows.append_column("source", pa.array([name] * rows.num_rows, pa.string())))
     return pa.concat_tables(found)

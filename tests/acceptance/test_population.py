@@ -113,7 +113,7 @@ def test_all_sources_are_linked_as_far_as_they_share_anything(people: People) ->
 
 
 def test_what_is_held_is_worth_a_review(people: People) -> None:
-    """Four of five are right, and whoever decides them as the truth is finds nearly all who share anything."""
+    """Most are right, and whoever decides them as the truth is finds nearly all who share anything."""
     place = {name: i for i, name in enumerate(people.names)}
     held = [(place[row["left_identity"]], place[row["right_identity"]]) for row in people.lake.arrow("vault.held").to_pylist()]
     right = [(one, other) for one, other in held if people.truth[one] == people.truth[other]]
