@@ -11,8 +11,11 @@ from jobs.errors import ConfigurationError, EngineUnavailable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+    from pyspark.sql.connect.client.retries import RetryPolicy
 
 PATIENCE_SECONDS = 10
+# What gRPC says of an answer that came damaged: rare under load, and the next answer is sound.
+UNREADABLE = "Exception deserializing response!"
 
 
 @contextmanager
@@ -97,7 +100,21 @@ def _sail() -> Iterator[str]:
 
 
 def _configured(spark: SparkSession) -> SparkSession:
+    spark.client.set_retry_policies([*spark.client.get_retry_policies(), _asked_again()])
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     # Apache Spark's own default, INT96, holds no time zone, and Sail does not read it as an instant.
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     return spark
+
+
+def _asked_again() -> RetryPolicy:
+    """Ask three times more for an answer that cannot be read: never for a plan, but for the rest of its answer."""
+    import grpc
+    from pyspark.sql.connect.client.retries import RetryPolicy
+
+    class Unreadable(RetryPolicy):
+        def can_retry(self, exception: BaseException) -> bool:
+            return (isinstance(exception, grpc.RpcError) and exception.code() is grpc.StatusCode.INTERNAL
+                    and exception.details() == UNREADABLE)
+
+    return Unreadable(max_retries=3, initial_backoff=50, backoff_multiplier=4.0)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.engine import session
+
 Frames = Callable[[str, Sequence[Sequence[Any]]], DataFrame]
 
 
@@ -30,10 +32,8 @@ def engine() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def spark(engine: str) -> Iterator[SparkSession]:
     """A Spark Connect session on the engine."""
-    session = SparkSession.builder.remote(engine).create()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    yield session
-    session.stop()
+    with session(engine) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
