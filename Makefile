@@ -37,6 +37,7 @@ bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" milli
 	$(BIN)/python -m tests.bench $(SIZES)
 	$(BIN)/python -m tests.bench.permits
 	$(BIN)/python -m tests.bench.linking
+	$(BIN)/python -m tests.bench.gates
 
 notebook: $(VENV)/.ready  ## Execute the notebook against the lake of the last run.
 	$(BIN)/python -m jupyter execute --inplace notebooks/released_products.ipynb

@@ -48,8 +48,12 @@ def findings(frame: DataFrame, table: Table, as_of: datetime,
              needed: frozenset[str] = frozenset()) -> tuple[list[Finding], int]:
     """The broken expectations of a frame, and how many there were in all."""
     context = _context()
-    from expectations.derive import suite
+    from great_expectations.datasource.fluent import SparkDatasource
 
+    from expectations.derive import suite
+    from jobs.one_pass import OnePassEngine
+
+    SparkDatasource.execution_engine_override = OnePassEngine  # type: ignore[misc]  # a class variable of a generic class
     source = context.data_sources.add_or_update_spark("frames", persist=False)
     definition = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})
