@@ -39,6 +39,10 @@ class Call:
     arguments: tuple[Node, ...]
     options: tuple[tuple[str, Literal], ...] = ()
 
+    def __str__(self) -> str:
+        words = [repr(a) if isinstance(a, str) else str(a) for a in self.arguments]
+        return f"{self.function}({', '.join([*words, *(f'{name}={value!r}' for name, value in self.options)])})"
+
     def option(self, name: str) -> Literal | None:
         """The keyword argument of that name, or None."""
         return dict(self.options).get(name)

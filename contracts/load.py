@@ -104,6 +104,16 @@ def check_files(paths: list[Path]) -> int:
     return len(paths or every)
 
 
+def one(path: Path) -> Any:
+    """The contract in a file, by the kind of its folder: a Source, a Product, a Recipient, or a list of Tables.
+
+    It may be another version of one that is in force: it is read beside the tables of those. Raises ContractError.
+    """
+    kind, known = path.resolve().parent.name, _catalog(folders()).tables
+    _order(path)
+    return load(path, kind, known) if kind in KINDS else _read_tables(path, _tables(folders())[0])[0]
+
+
 def _order(path: Path) -> int:
     """Recipients come after the products they name, whatever the order they are named in."""
     kind = path.resolve().parent.name
@@ -201,12 +211,16 @@ def _files(roots: tuple[Path, ...], kind: str) -> list[Path]:
     return [p for root in roots for p in sorted((root / kind).glob("*.yaml"))]
 
 
-def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -> None:
+def _read_tables(path: Path, known: dict[str, Table]) -> tuple[list[Table], Places]:
     data, places = _yaml(path, _text(path))
     try:
-        found = tables(_odcs(path, data, places), into)
+        return tables(_odcs(path, data, places), known), places
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
+
+
+def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -> None:
+    found, places = _read_tables(path, into)
     for table in found:
         if table.name in into:
             line, other = places.line("schema", table.name.split(".")[1]), declared.get(table.name, "another contract")

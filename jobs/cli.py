@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
@@ -14,7 +13,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_explain, cli_link, cli_loss, cli_recall, cli_rejected, cli_review
+from jobs import cli_consent, cli_contract, cli_explain, cli_link, cli_loss, cli_recall, cli_rejected, cli_review
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
                   help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.",
                   epilog="Exit status:  " + "  ".join(f"{int(code)}: {code.__doc__}" for code in ExitCode))
-contract_app = typer.Typer(no_args_is_help=True, help="Contracts: check them.")
 extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver, list.")
 keys_app = typer.Typer(no_args_is_help=True, help="Keys of this installation.")
 app.add_typer(cli_consent.app, name="consent")
-app.add_typer(contract_app, name="contract")
+app.add_typer(cli_contract.app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
 app.command()(cli_loss.consent_loss)
@@ -211,18 +209,6 @@ def keys_create() -> None:
     settings = Settings()
     made = keys.create(settings.keys)
     typer.echo(f"keys {'created' if made else 'were already there'} in {settings.keys}")
-
-
-@contract_app.command("check")
-def contract_check(paths: Annotated[list[Path] | None, typer.Argument(help="Contract files; all when none.")] = None) -> None:
-    """Check contracts: Concord's rules and the JSON schema of the Open Data Contract Standard.
-
-    Example: concord contract check contracts/sources/crm.yaml
-    """
-    from contracts.load import check_files
-
-    count = check_files(paths or [])
-    typer.echo(f"{count} contracts are sound")
 
 
 def _known(kind: str, name: str, there: Iterable[str]) -> None:

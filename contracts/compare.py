@@ -1,0 +1,203 @@
+"""What changed between two versions of a contract, whom each change breaks, and which version number it needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic.alias_generators import to_camel
+
+from contracts.load import ContractError, one
+from contracts.model import Contract, Product, Recipient, Source
+from contracts.table import Column, Table
+
+Breaks = Literal["readers", "sources"] | None
+Judge = Callable[[Any, Any], Breaks]
+ABSENT = "-"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change: where in the contract, from what to what, and whom it breaks; None is safe.
+
+    ``readers`` would find other values than they were promised, ``sources`` would have records set apart that are sound so far.
+    """
+
+    place: str
+    before: str
+    after: str
+    breaks: Breaks
+
+
+def _safe(old: Any, new: Any) -> Breaks:
+    return None
+
+
+def _readers(old: Any, new: Any) -> Breaks:
+    return "readers"
+
+
+def _less(old: Any, new: Any) -> Breaks:
+    """Less than was promised."""
+    return "readers" if new < old else None
+
+
+def _fewer(old: Any, new: Any) -> Breaks:
+    return "readers" if set(old) - set(new) else None
+
+
+def _ended(old: Any, new: Any) -> Breaks:
+    return "readers" if new in ("deprecated", "retired") else None
+
+
+def _upper(old: Any, new: Any) -> Breaks:
+    return "sources" if new is not None and (old is None or new < old) else None
+
+
+def _lower(old: Any, new: Any) -> Breaks:
+    return "sources" if new is not None and (old is None or new > old) else None
+
+
+def _new(old: Any, new: Any) -> Breaks:
+    return "sources" if new else None
+
+
+def _required(old: Any, new: Any) -> Breaks:
+    return "sources" if new else "readers"
+
+
+def _terms(old: Any, new: Any) -> Breaks:
+    """A reader meets a word that there was not; a source says one that there is no more."""
+    if old is None or new is None:
+        return "sources" if old is None else "readers"
+    return "readers" if set(new) - set(old) else "sources"
+
+
+# Every field of every model has a judge (tests/contracts/test_compare.py), or is compared part by part (PARTS).
+COLUMN: dict[str, Judge] = {
+    "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "event_time": _readers, "required": _required,
+    "allowed_values": _terms, "pattern": _new, "minimum": _lower, "maximum": _upper, "max_length": _upper, "not_in_future": _new,
+    "derived": _safe, "description": _safe, "origins": _safe}
+TABLE: dict[str, Judge] = {"description": _safe}
+COMMON: dict[str, Judge] = {"name": _safe, "description": _safe, "owner": _safe, "tags": _safe, "status": _ended}
+PRODUCT: dict[str, Judge] = {
+    **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _readers, "data_categories": _readers,
+    "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,
+    "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _readers, "retention_days": _less}
+RECIPIENT: dict[str, Judge] = {
+    **COMMON, "product": _readers, "purposes": _readers, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
+    "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _readers,
+    "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less}
+SOURCE: dict[str, Judge] = {
+    **COMMON, "connection": _safe, "schedule": _safe, "retention_days": _less, "legal_basis": _readers, "jurisdictions": _readers,
+    "link_purposes": _readers, "refusal": _readers}
+STREAM: dict[str, Judge] = {
+    "path": _safe, "record_id": _readers, "version": _readers, "deleted": _readers, "items": _safe, "cursor": _safe,
+    "since": _safe, "revisit_days": _safe}
+FEED: dict[str, Judge] = {"stream": _readers, "table": _readers, "when": _readers, "checks": _readers, "parse": _readers}
+MAPPING: dict[str, Judge] = {"expression": _readers, "reads": _readers, "required": _new}
+JUDGES: dict[type, dict[str, Judge]] = {Source: SOURCE, Product: PRODUCT, Recipient: RECIPIENT}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two versions of a contract: their numbers, what changed, and the number that the new one lacks (None: it has it)."""
+
+    old: str
+    new: str
+    needed: str | None
+    changes: list[Change]
+
+
+def between(old: Path, new: Path) -> Comparison:
+    """Compare two files. Raises ContractError where one is broken, or where they are no versions of one contract."""
+    if old.resolve().parent.name != new.resolve().parent.name or old.name != new.name:
+        raise ContractError(f"{new}: is no version of {old}; name two files called alike, in folders called alike")
+    before, after = one(old), one(new)
+    found = table_changes(before, after) if isinstance(after, list) else changes(before, after)
+    was, is_now = (_version(path, contract) for path, contract in ((old, before), (new, after)))
+    return Comparison(was, is_now, needed(was, is_now, found), found)
+
+
+def _version(path: Path, contract: Any) -> str:
+    version = str((contract[0] if isinstance(contract, list) else contract).version)
+    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise ContractError(f"{path}: version {version!r} is no semantic version; write three numbers, for example 1.2.0")
+    return version
+
+
+def changes(old: Contract, new: Contract) -> list[Change]:
+    """What changed between two contracts of one kind, those that break somebody first."""
+    found = list(_fields(old, new, JUDGES[type(new)], ""))
+    if isinstance(old, Source) and isinstance(new, Source):
+        found += _parts(_named(old.streams), _named(new.streams), "streams", STREAM)
+        found += _parts(_named(old.feeds), _named(new.feeds), "feeds", FEED)
+        feeds = _named(old.feeds)
+        for feed in new.feeds:
+            if feed.name in feeds:
+                before, after = ({m.column: m for m in f.mappings} for f in (feeds[feed.name], feed))
+                found += _parts(before, after, f"feeds.{feed.name}", MAPPING)
+    elif isinstance(old, (Product, Recipient)) and isinstance(new, (Product, Recipient)):
+        found += table_changes([old.table], [new.table], has_sources=False)
+    return _sorted(found)
+
+
+def table_changes(old: Iterable[Table], new: Iterable[Table], has_sources: bool = True) -> list[Change]:
+    """What changed between tables, those that break somebody first; ``has_sources`` where sources fill them."""
+    before, after = _named(old), _named(new)
+    found = [*_parts(before, after, "", TABLE)]
+    for name in before.keys() & after.keys():
+        was, is_now = (_named(table.columns) for table in (before[name], after[name]))
+        found += [_filled(change, name, is_now) for change in _parts(was, is_now, name, COLUMN)]
+    return _sorted(found if has_sources else [replace(c, breaks=None) if c.breaks == "sources" else c for c in found])
+
+
+def _filled(change: Change, table: str, columns: Mapping[str, Column]) -> Change:
+    """A column that came breaks the sources that must fill it."""
+    column = columns.get(change.place.removeprefix(f"{table}."))
+    return replace(change, breaks="sources") if change.before == ABSENT and column is not None and column.required else change
+
+
+def needed(old: str, new: str, found: list[Change]) -> str | None:
+    """The version number that the new contract lacks; None where its own will do."""
+    before, after = (tuple(int(part) for part in version.split(".")) for version in (old, new))
+    if not found and after == before:
+        return None
+    least = (before[0] + 1, 0, 0) if any(c.breaks for c in found) else (*before[:2], before[2] + 1)
+    return None if after >= least else ".".join(map(str, least))
+
+
+def _fields(old: Any, new: Any, judges: Mapping[str, Judge], place: str) -> Iterator[Change]:
+    for name, judge in judges.items():
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            yield Change(f"{place}.{to_camel(name)}".lstrip("."), _text(before), _text(after), judge(before, after))
+
+
+def _parts(old: Mapping[str, Any], new: Mapping[str, Any], place: str, judges: Mapping[str, Judge]) -> Iterator[Change]:
+    """Parts that went break readers, parts that came are safe, the others are compared field by field."""
+    for name in old.keys() - new.keys():
+        yield Change(f"{place}.{name}".lstrip("."), "there", ABSENT, "readers")
+    for name in new.keys() - old.keys():
+        yield Change(f"{place}.{name}".lstrip("."), ABSENT, "there", None)
+    for name in old.keys() & new.keys():
+        yield from _fields(old[name], new[name], judges, f"{place}.{name}".lstrip("."))
+
+
+def _named(parts: Iterable[Any]) -> dict[str, Any]:
+    return {part.name: part for part in parts}
+
+
+def _sorted(found: Iterable[Change]) -> list[Change]:
+    return sorted(found, key=lambda change: (change.breaks is None, change.place))
+
+
+def _text(value: Any) -> str:
+    if value is None or value == () or value is False:
+        return ABSENT
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value))
+    return "there" if value is True else str(value)

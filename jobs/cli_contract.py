@@ -1,0 +1,73 @@
+"""`concord contract`: whether contracts are sound, and what a new version of one changes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from contracts import ContractError
+from contracts.compare import Change, between
+
+app = typer.Typer(no_args_is_help=True, help="Contracts: check them, and compare their versions.")
+
+
+@app.command()
+def check(paths: Annotated[list[Path] | None, typer.Argument(help="Contract files; all when none.")] = None) -> None:
+    """Check contracts: Concord's rules and the JSON schema of the Open Data Contract Standard.
+
+    Example: concord contract check contracts/sources/crm.yaml
+    """
+    from contracts.load import check_files
+
+    count = check_files(paths or [])
+    typer.echo(f"{count} contracts are sound")
+
+
+@app.command()
+def diff(old: Annotated[Path, typer.Argument(help="The contract as it was, in a folder called like its kind (products/ ...).")],
+         new: Annotated[Path, typer.Argument(help="The contract as it shall be.")],
+         as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """What NEW changes of OLD: whom a change breaks, and the version number it needs.
+
+    A change that breaks readers gives them other values than they were promised; one that breaks sources sets records
+    apart that are sound so far. Such a change needs a new major version, any other a higher number. Exits with 3 where
+    NEW's version is too low.
+
+    Example: concord contract diff ../main/contracts/core/consent.yaml contracts/core/consent.yaml
+    """
+    found = between(old, new)
+    if as_json:
+        typer.echo(json.dumps({"old": found.old, "new": found.new, "needed": found.needed,
+                               "changes": [asdict(change) for change in found.changes]}, indent=2))
+    else:
+        _show(found.changes)
+    if found.needed:
+        raise ContractError(f"{new}: version is {found.new}; {_why(found.changes, found.new == found.old)} "
+                            f"write version: {found.needed} or higher")
+    if not as_json and found.changes:
+        typer.echo(f"version {found.old} to {found.new}: enough")
+
+
+def _why(found: list[Change], is_same: bool) -> str:
+    broken = sum(change.breaks is not None for change in found)
+    if broken:
+        return f"{broken} of {len(found)} changes break readers or sources, so"
+    return "the contract changed, so" if is_same else "versions only rise, so"
+
+
+def _show(found: list[Change]) -> None:
+    from jobs.tables import screen, titled
+
+    if not found:
+        typer.echo("nothing changed that Concord reads")
+        return
+    table = titled(f"Changes: {len(found)}", "breaks", "where", "before", "after")
+    for change in found:
+        table.add_row(change.breaks or "-", change.place, change.before, change.after)
+    screen().print(table)
+
+
