@@ -16,7 +16,7 @@ from contracts.table import Column, Table
 
 Breaks = Literal["readers", "sources"] | None
 Judge = Callable[[Any, Any], Breaks]
-ABSENT = "-"
+ABSENT, THERE = "-", "there"
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,32 @@ def _fewer(old: Any, new: Any) -> Breaks:
     return "readers" if set(old) - set(new) else None
 
 
+def _others(old: Any, new: Any) -> Breaks:
+    """Other words than before; their order says nothing."""
+    return "readers" if set(old) != set(new) else None
+
+
 def _ended(old: Any, new: Any) -> Breaks:
-    return "readers" if new in ("deprecated", "retired") else None
+    """Only what is active is made and served."""
+    return "readers" if old == "active" or new in ("deprecated", "retired") else None
 
 
 def _upper(old: Any, new: Any) -> Breaks:
-    return "sources" if new is not None and (old is None or new < old) else None
+    return "sources" if new is not None and (old is None or new < old) else "readers"
 
 
 def _lower(old: Any, new: Any) -> Breaks:
-    return "sources" if new is not None and (old is None or new > old) else None
+    return "sources" if new is not None and (old is None or new > old) else "readers"
 
 
-def _new(old: Any, new: Any) -> Breaks:
-    return "sources" if new else None
+def _rule(old: Any, new: Any) -> Breaks:
+    """A rule that is new sets records apart; one that went or changed lets readers find what there was not."""
+    return "sources" if not old else "readers"
+
+
+def _connector(old: Any, new: Any) -> Breaks:
+    """Another address or page size changes no record, another connector may."""
+    return "readers" if new.connector != old.connector else None
 
 
 def _required(old: Any, new: Any) -> Breaks:
@@ -71,34 +83,36 @@ def _required(old: Any, new: Any) -> Breaks:
 
 def _terms(old: Any, new: Any) -> Breaks:
     """A reader meets a word that there was not; a source says one that there is no more."""
+    if old and new and set(old) == set(new):
+        return None
     if old is None or new is None:
         return "sources" if old is None else "readers"
     return "readers" if set(new) - set(old) else "sources"
 
 
-# Every field of every model has a judge (tests/contracts/test_compare.py), or is compared part by part (PARTS).
+# Every field of every model has a judge, or is compared part by part (tests/contracts/test_compare.py).
 COLUMN: dict[str, Judge] = {
     "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "event_time": _readers, "required": _required,
-    "allowed_values": _terms, "pattern": _new, "minimum": _lower, "maximum": _upper, "max_length": _upper, "not_in_future": _new,
-    "derived": _safe, "description": _safe, "origins": _safe}
+    "allowed_values": _terms, "pattern": _rule, "minimum": _lower, "maximum": _upper, "max_length": _upper,
+    "not_in_future": _rule, "derived": _safe, "description": _safe, "origins": _safe}
 TABLE: dict[str, Judge] = {"description": _safe}
 COMMON: dict[str, Judge] = {"name": _safe, "description": _safe, "owner": _safe, "tags": _safe, "status": _ended}
 PRODUCT: dict[str, Judge] = {
-    **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _readers, "data_categories": _readers,
+    **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
     "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,
-    "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _readers, "retention_days": _less}
+    "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _others, "retention_days": _less}
 RECIPIENT: dict[str, Judge] = {
-    **COMMON, "product": _readers, "purposes": _readers, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
-    "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _readers,
+    **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
+    "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _others,
     "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less}
 SOURCE: dict[str, Judge] = {
-    **COMMON, "connection": _safe, "schedule": _safe, "retention_days": _less, "legal_basis": _readers, "jurisdictions": _readers,
-    "link_purposes": _readers, "refusal": _readers}
+    **COMMON, "connection": _connector, "schedule": _safe, "retention_days": _less, "legal_basis": _readers,
+    "jurisdictions": _others, "link_purposes": _others, "refusal": _readers}
 STREAM: dict[str, Judge] = {
-    "path": _safe, "record_id": _readers, "version": _readers, "deleted": _readers, "items": _safe, "cursor": _safe,
+    "path": _readers, "record_id": _readers, "version": _readers, "deleted": _readers, "items": _readers, "cursor": _safe,
     "since": _safe, "revisit_days": _safe}
 FEED: dict[str, Judge] = {"stream": _readers, "table": _readers, "when": _readers, "checks": _readers, "parse": _readers}
-MAPPING: dict[str, Judge] = {"expression": _readers, "reads": _readers, "required": _new}
+MAPPING: dict[str, Judge] = {"expression": _readers, "reads": _readers, "required": _rule}
 JUDGES: dict[type, dict[str, Judge]] = {Source: SOURCE, Product: PRODUCT, Recipient: RECIPIENT}
 
 
@@ -116,7 +130,11 @@ def between(old: Path, new: Path) -> Comparison:
     """Compare two files. Raises ContractError where one is broken, or where they are no versions of one contract."""
     if old.resolve().parent.name != new.resolve().parent.name or old.name != new.name:
         raise ContractError(f"{new}: is no version of {old}; name two files called alike, in folders called alike")
-    before, after = one(old), one(new)
+    try:
+        before = one(old)
+    except ContractError as error:
+        raise ContractError(f"{old} does not fit the rules of today, so nothing can be compared with it:\n{error}") from None
+    after = one(new)
     found = table_changes(before, after) if isinstance(after, list) else changes(before, after)
     was, is_now = (_version(path, contract) for path, contract in ((old, before), (new, after)))
     return Comparison(was, is_now, needed(was, is_now, found), found)
@@ -135,14 +153,25 @@ def changes(old: Contract, new: Contract) -> list[Change]:
     if isinstance(old, Source) and isinstance(new, Source):
         found += _parts(_named(old.streams), _named(new.streams), "streams", STREAM)
         found += _parts(_named(old.feeds), _named(new.feeds), "feeds", FEED)
-        feeds = _named(old.feeds)
-        for feed in new.feeds:
-            if feed.name in feeds:
-                before, after = ({m.column: m for m in f.mappings} for f in (feeds[feed.name], feed))
-                found += _parts(before, after, f"feeds.{feed.name}", MAPPING)
+        found += _mappings(old, new)
     elif isinstance(old, (Product, Recipient)) and isinstance(new, (Product, Recipient)):
         found += table_changes([old.table], [new.table], has_sources=False)
     return _sorted(found)
+
+
+def _mappings(old: Source, new: Source) -> Iterator[Change]:
+    """What feeds make of records. One more column, or feed, may find fault with records that were sound."""
+    feeds, streams = _named(old.feeds), _named(old.streams)
+    for feed in new.feeds:
+        if feed.name in feeds:
+            before, after = ({m.column: m for m in f.mappings} for f in (feeds[feed.name], feed))
+            yield from _came(_parts(before, after, f"feeds.{feed.name}", MAPPING), "sources")
+        elif feed.stream in streams:
+            yield Change(f"feeds.{feed.name}.stream", ABSENT, feed.stream, "sources")
+
+
+def _came(found: Iterable[Change], breaks: Breaks) -> Iterator[Change]:
+    return (replace(change, breaks=breaks) if change.before == ABSENT and change.after == THERE else change for change in found)
 
 
 def table_changes(old: Iterable[Table], new: Iterable[Table], has_sources: bool = True) -> list[Change]:
@@ -152,6 +181,8 @@ def table_changes(old: Iterable[Table], new: Iterable[Table], has_sources: bool 
     for name in before.keys() & after.keys():
         was, is_now = (_named(table.columns) for table in (before[name], after[name]))
         found += [_filled(change, name, is_now) for change in _parts(was, is_now, name, COLUMN)]
+        orders = [", ".join(c for c in columns if c in was.keys() & is_now.keys()) for columns in (was, is_now)]
+        found += [Change(f"{name}.columns", orders[0], orders[1], "readers")] if orders[0] != orders[1] else []
     return _sorted(found if has_sources else [replace(c, breaks=None) if c.breaks == "sources" else c for c in found])
 
 
@@ -180,9 +211,9 @@ def _fields(old: Any, new: Any, judges: Mapping[str, Judge], place: str) -> Iter
 def _parts(old: Mapping[str, Any], new: Mapping[str, Any], place: str, judges: Mapping[str, Judge]) -> Iterator[Change]:
     """Parts that went break readers, parts that came are safe, the others are compared field by field."""
     for name in old.keys() - new.keys():
-        yield Change(f"{place}.{name}".lstrip("."), "there", ABSENT, "readers")
+        yield Change(f"{place}.{name}".lstrip("."), THERE, ABSENT, "readers")
     for name in new.keys() - old.keys():
-        yield Change(f"{place}.{name}".lstrip("."), ABSENT, "there", None)
+        yield Change(f"{place}.{name}".lstrip("."), ABSENT, THERE, None)
     for name in old.keys() & new.keys():
         yield from _fields(old[name], new[name], judges, f"{place}.{name}".lstrip("."))
 
@@ -200,4 +231,4 @@ def _text(value: Any) -> str:
         return ABSENT
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value))
-    return "there" if value is True else str(value)
+    return THERE if value is True else str(value)

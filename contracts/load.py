@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
-from open_data_contract_standard.model import OpenDataContractStandard
 
 from contracts import consent_loss, jurisdictions
 from contracts.explain import problems
 from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
-from contracts.places import Places, near, read
-from contracts.promises import unkept
+from contracts.places import Places
+from contracts.reading import ContractError, odcs_of, text, yaml_of
 from contracts.standard import violations
 from contracts.together import refuse_misfit
 from contracts.translate import (
@@ -33,11 +31,6 @@ from contracts.translate import (
 KINDS: dict[str, tuple[type[Any], Any]] = {"sources": (Source, source_fields), "products": (Product, product_fields),
          "recipients": (Recipient, recipient_fields)}
 TABLE_KINDS = ("platform", "core")
-Steps = tuple[str | int, ...]
-
-
-class ContractError(ValueError):
-    """A contract that is refused: which file, which line or path, what is wrong, what to write instead."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,7 @@ def check_files(paths: list[Path]) -> int:
             products |= {contract.id: contract} if kind == "products" else {}
         elif path.resolve() not in own:
             _add_tables(dict(_tables(roots)[0]), {}, path)
-        data, places = _yaml(path, _text(path))
+        data, places = yaml_of(path, text(path))
         wrong = [f"{path}:{places.at(at)}: {'.'.join(map(str, at)) or 'contract'}: {said}"
                  for at, said in violations(data)]
         if wrong:
@@ -107,11 +100,18 @@ def check_files(paths: list[Path]) -> int:
 def one(path: Path) -> Any:
     """The contract in a file, by the kind of its folder: a Source, a Product, a Recipient, or a list of Tables.
 
-    It may be another version of one that is in force: it is read beside the tables of those. Raises ContractError.
+    It may be another version of one that is in force. It is read beside the tables of its own tree of contracts where it
+    lies in a whole one, else beside those in force. Raises ContractError.
     """
-    kind, known = path.resolve().parent.name, _catalog(folders()).tables
     _order(path)
-    return load(path, kind, known) if kind in KINDS else _read_tables(path, _tables(folders())[0])[0]
+    kind, root = path.resolve().parent.name, path.resolve().parents[1]
+    roots = (root,) if all((root / name).is_dir() for name in TABLE_KINDS) else folders()
+    if kind in KINDS:
+        return load(path, kind, _catalog(roots).tables)
+    found, places = _read_tables(path, _tables(roots)[0])
+    if not found:
+        raise ContractError(f"{path}:{places.at(['schema'])}: declares no table; write a schema entry for one")
+    return found
 
 
 def _order(path: Path) -> int:
@@ -181,7 +181,7 @@ def _hold_together(path: Path, contract: Any, tables: dict[str, Table], products
     try:
         refuse_misfit(contract, tables, products, recipients)
     except TranslationError as error:
-        raise ContractError(f"{path}:{_yaml(path, _text(path))[1].line(*error.words)}: {error}") from None
+        raise ContractError(f"{path}:{yaml_of(path, text(path))[1].line(*error.words)}: {error}") from None
 
 
 def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
@@ -190,18 +190,18 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
     Raises ContractError naming the file, the line, what is wrong and what to write instead.
     """
     model, fields = KINDS[kind]
-    text = _text(path)
-    data, places = _yaml(path, text)
-    odcs = _odcs(path, data, places)
+    said = text(path)
+    data, places = yaml_of(path, said)
+    odcs = odcs_of(path, data, places)
     values: dict[str, Any] = {}
     try:
         values = fields(odcs, known)
-        return model(**values, path=path.name, sha256=hashlib.sha256(text.encode()).hexdigest())
+        return model(**values, path=path.name, sha256=hashlib.sha256(said.encode()).hexdigest())
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     except pydantic.ValidationError as error:
-        said = [f"{path}:{places.line(*words)}: {text}" for words, text in problems(error, model, values)]
-        raise ContractError("\n".join(said)) from None
+        wrong = [f"{path}:{places.line(*words)}: {what}" for words, what in problems(error, model, values)]
+        raise ContractError("\n".join(wrong)) from None
 
 
 def _files(roots: tuple[Path, ...], kind: str) -> list[Path]:
@@ -212,9 +212,9 @@ def _files(roots: tuple[Path, ...], kind: str) -> list[Path]:
 
 
 def _read_tables(path: Path, known: dict[str, Table]) -> tuple[list[Table], Places]:
-    data, places = _yaml(path, _text(path))
+    data, places = yaml_of(path, text(path))
     try:
-        return tables(_odcs(path, data, places), known), places
+        return tables(odcs_of(path, data, places), known), places
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
 
@@ -226,74 +226,3 @@ def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -
             line, other = places.line("schema", table.name.split(".")[1]), declared.get(table.name, "another contract")
             raise ContractError(f"{path}:{line}: table {table.name} is declared by {other} already; choose another name")
         into[table.name], declared[table.name] = table, path
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[:error.start].count(b"\n") + 1
-        raise ContractError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
-    except OSError as error:
-        raise ContractError(f"{path}:1: cannot be read ({error.strerror}); name a contract's YAML file") from None
-
-
-def _yaml(path: Path, text: str) -> tuple[Any, Places]:
-    try:
-        return read(text)
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", 0) + 1
-        raise ContractError(f"{path}:{line}: is not YAML ({getattr(error, 'problem', error)}); compare it with a "
-                            "contract beside it, quotes and indentation first") from None
-
-
-def _odcs(path: Path, data: Any, places: Places) -> OpenDataContractStandard:
-    if not isinstance(data, dict):
-        raise ContractError(f"{path}:1: is not a mapping; a contract begins with apiVersion: v3.1.0")
-    for key, value in {"apiVersion": "v3.1.0", "kind": "DataContract"}.items():
-        if data.get(key) != value:
-            raise ContractError(f"{path}:{places.at([key])}: {key} is {data.get(key)!r}; write {key}: {value}")
-    try:
-        contract = OpenDataContractStandard(**data)
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        steps = tuple(s for s in first["loc"] if not isinstance(s, str) or s[:1].islower())
-        if first["type"] == "extra_forbidden":
-            known = [f.alias or n for n, f in OpenDataContractStandard.model_fields.items()]
-            raise _strange(path, places, steps, known) from None
-        raise ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))}: {first['msg']}") from None
-    unknown = _unknown_keys(data, contract, ())
-    if unknown:
-        raise _strange(path, places, *unknown)
-    for place, said in unkept(data, path.resolve().parent.name):
-        raise ContractError(f"{path}:{places.at(place)}: {said}")
-    if contract.id != path.stem:
-        raise ContractError(f"{path}:{places.at(['id'])}: id is {contract.id!r} but the file is called {path.stem}.yaml; "
-                            "make them the same")
-    return contract
-
-
-def _strange(path: Path, places: Places, steps: Steps, known: list[str]) -> ContractError:
-    key = str(steps[-1])
-    hint = "; quote the expression, it holds a comma" if ")" in key else near(key, known)
-    return ContractError(f"{path}:{places.at(steps)}: {'.'.join(map(str, steps))} is not a key of the Open Data Contract "
-                         f"Standard 3.1{hint}; take it out, or write it as a customProperties entry that Concord knows")
-
-
-def _unknown_keys(data: Any, model: Any, place: Steps) -> tuple[Steps, list[str]] | None:
-    """The path of the first key that the model does not have, and those it has; None when it has all."""
-    if isinstance(data, list) and isinstance(model, list):
-        pairs = [(d, m, (*place, i)) for i, (d, m) in enumerate(zip(data, model, strict=True))]
-    elif isinstance(data, dict) and isinstance(model, pydantic.BaseModel):
-        names = {(f.alias or n): n for n, f in type(model).model_fields.items()}
-        strange = [k for k in data if k not in names]
-        if strange:
-            return (*place, str(strange[0])), list(names)
-        pairs = [(v, getattr(model, names[k]), (*place, k)) for k, v in data.items()]
-    else:
-        return None
-    for below, its_model, where in pairs:
-        found = _unknown_keys(below, its_model, where)
-        if found:
-            return found
-    return None

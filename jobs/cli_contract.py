@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from contracts import ContractError
 from contracts.compare import Change, between
@@ -35,7 +36,8 @@ def diff(old: Annotated[Path, typer.Argument(help="The contract as it was, in a 
 
     A change that breaks readers gives them other values than they were promised; one that breaks sources sets records
     apart that are sound so far. Such a change needs a new major version, any other a higher number. Exits with 3 where
-    NEW's version is too low.
+    NEW's version is too low. A file in a whole tree of contracts is read beside those of its tree; words of closed
+    vocabularies are this installation's on both sides.
 
     Example: concord contract diff ../main/contracts/core/consent.yaml contracts/core/consent.yaml
     """
@@ -67,7 +69,7 @@ def _show(found: list[Change]) -> None:
         return
     table = titled(f"Changes: {len(found)}", "breaks", "where", "before", "after")
     for change in found:
-        table.add_row(change.breaks or "-", change.place, change.before, change.after)
+        table.add_row(change.breaks or "-", *map(escape, (change.place, change.before, change.after)))
     screen().print(table)
 
 

@@ -20,9 +20,9 @@ UNIQUE = ("column_values.unique.unexpected_count", "compound_columns.unique.unex
 ROWS = "table.row_count"
 NULLS = "column_values.nonnull.unexpected_count"  # Counting what is there costs an engine a third of summing what is not.
 COUNT = ".unexpected_count"
-# Metrics that show rows or values. Nobody may see those, so they are empty, and cost no query.
+# Metrics that show rows, or values that broke an expectation. Nobody may see those: they are empty, and cost no query.
 SAMPLES = (".unexpected_values", ".unexpected_value_counts", ".unexpected_rows", ".unexpected_index_list",
-           ".unexpected_index_query", "query.table")
+           ".unexpected_index_query", "unexpected_rows_query.table")
 # What narrows the rows that a count is about, in the words of the stock engine.
 NARROWS = ("row_condition", "condition_parser", "filter_conditions", "ignore_row_if", "column", "column_list")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from contracts import ContractError, compare
+from contracts import ContractError, catalog, compare
 from contracts.compare import between, needed
 from contracts.exit_codes import ExitCode
 from contracts.model import Feed, Mapping, Product, Recipient, Source, Stream
@@ -56,10 +57,13 @@ NEW_COLUMN = ("""
 
 @pytest.mark.parametrize(("contract", "before", "after", "place", "breaks"), [
     (OBSERVATION, UNIT, "logicalTypeOptions: {maxLength: 20}", "core.observation.unit_code.maxLength", "sources"),
-    (OBSERVATION, UNIT, "logicalTypeOptions: {maxLength: 80}", "core.observation.unit_code.maxLength", None),
+    (OBSERVATION, UNIT, "logicalTypeOptions: {maxLength: 80}", "core.observation.unit_code.maxLength", "readers"),
     (OBSERVATION, "description: UCUM unit.", "description: Unit.", "core.observation.unit_code.description", None),
     (OBSERVATION, "logicalTypeOptions: {pattern: '^[0-9]{1,7}-[0-9]$'}\n", "logicalTypeOptions: {pattern: '^[0-9]+$'}\n",
-     "core.observation.code.pattern", "sources"),
+     "core.observation.code.pattern", "readers"),
+    (OBSERVATION, "        logicalTypeOptions: {pattern: '^[0-9]{1,7}-[0-9]$'}\n", "", "core.observation.code.pattern", "readers"),
+    (OBSERVATION, UNIT, "logicalTypeOptions: {maxLength: 40, pattern: '[a-z]'}", "core.observation.unit_code.pattern",
+     "sources"),
     (OBSERVATION, "\n      - name: unit_code", NEW_COLUMN % "true", "core.observation.method_code", "sources"),
     (OBSERVATION, "\n      - name: unit_code", NEW_COLUMN % "false", "core.observation.method_code", None),
     (OBSERVATION, "physicalType: double\n        required: true", "physicalType: double\n        required: false",
@@ -77,6 +81,15 @@ NEW_COLUMN = ("""
      "sources"),
     (OBSERVATION, "preliminary, final", "preliminary, early, final", "core.observation.status_code.allowedValues", "readers"),
     (OBSERVATION, "preliminary, final", "final", "core.observation.status_code.allowedValues", "sources"),
+    (OBSERVATION, "registered, preliminary", "preliminary, registered", "core.observation.status_code.allowedValues", None),
+    (PRODUCT, "{minimum: 10, maximum: 1000}", "{minimum: 10, maximum: 2000}", "product.glucose_daily.mean_mg_dl.maximum", "readers"),
+    (PRODUCT, "[0-9a-f]{32}", "[A-Z]{32}", "product.glucose_daily.person_id.pattern", "readers"),
+    (PRODUCT, "[adherence_monitoring, decision_support]", "[decision_support, adherence_monitoring]", "purposes", None),
+    (PRODUCT, "[adherence_monitoring, decision_support]", "[decision_support]", "purposes", "readers"),
+    (PRODUCT, "status: active", "status: draft", "status", "readers"),
+    (CRM, "contacts: {path: Contact,", "contacts: {path: Lead,", "streams.contacts.path", "readers"),
+    (CRM, "pageSize: 2000", "pageSize: 200", "connection", None),
+    (CRM, "connector: salesforce", "connector: rest", "connection", "readers"),
     (CRM, "purgeAfterDays: ", "purgeAfterDays: 1", "refusal", "readers"),
 ])
 def test_a_change_and_whom_it_breaks(tmp_path: Path, contract: str, before: str, after: str, place: str,
@@ -137,4 +150,63 @@ def test_two_contracts_are_no_versions_of_one_another(tmp_path: Path) -> None:
         between(old, new)
     old, new = edited(tmp_path / "broken", PRODUCT, ("legalBasis, value: ", "legalBasis, value: no_"))
     with pytest.raises(ContractError, match=r"glucose_daily\.yaml:\d+"):
+        between(old, new)
+
+
+def test_what_a_feed_makes_newly_may_find_fault_with_a_record(tmp_path: Path) -> None:
+    """One more column of a feed there is, one more feed of a stream there is; a stream that is new hurts nobody."""
+    text = (ROOT / CRM).read_text("utf-8")
+    city = next(line for line in text.splitlines(keepends=True) if "name: city" in line)
+    old = tmp_path / "old" / CRM
+    old.parent.mkdir(parents=True)
+    old.write_text(text.replace(city, ""), "utf-8")
+    assert [(c.place, c.breaks) for c in between(old, ROOT / CRM).changes] == [("feeds.contacts.city", "sources")]
+    assert [(c.place, c.breaks) for c in between(ROOT / CRM, old).changes] == [("feeds.contacts.city", "readers")]
+    source = catalog().sources["crm"]
+    without = source.model_copy(update={"feeds": source.feeds[1:]})
+    first = source.feeds[0].name
+    assert [(c.place, c.breaks) for c in compare.changes(without, source)] == [
+        (f"feeds.{first}.stream", "sources"), (f"feeds.{first}", None)]
+    neither = without.model_copy(update={"streams": tuple(s for s in source.streams if s.name != source.feeds[0].stream)})
+    assert {c.breaks for c in compare.changes(neither, source)} == {None}
+
+
+def test_another_order_of_columns_breaks_who_reads_by_place(tmp_path: Path) -> None:
+    table = catalog().table("core.observation")
+    turned = table.model_copy(update={"columns": table.columns[::-1]})
+    change, = compare.table_changes([table], [turned])
+    assert (change.place, change.breaks) == ("core.observation.columns", "readers") and change.after.startswith("device_id, ")
+
+
+def test_a_pattern_is_shown_as_it_is(tmp_path: Path) -> None:
+    """Brackets are signs of the terminal's markup too."""
+    old, new = edited(tmp_path, OBSERVATION, ("'^[0-9]{1,7}-[0-9]$'", "'^[a-z]+[/a-z]$'"))
+    assert "^[a-z]+[/a-z]$" in concord(str(old), str(new)).stdout
+
+
+def test_a_file_in_a_whole_tree_is_read_beside_the_contracts_of_its_tree(tmp_path: Path) -> None:
+    """A column that went, with what was mapped to it, can be compared with what was."""
+    trees = tmp_path / "then", tmp_path / "now"
+    for tree in trees:
+        shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    then = trees[0] / "core" / "observation.yaml"
+    then.write_text(then.read_text("utf-8").replace("\n      - name: unit_code", NEW_COLUMN % "false"), "utf-8")
+    feed = next(p for p in sorted((trees[0] / "sources").glob("*.yaml")) if "feeds, value: core.observation" in p.read_text("utf-8"))
+    lines = feed.read_text("utf-8").splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if "name: unit_code" in line)
+    lines.insert(place, "      - {name: method_code, transformLogic: text(payload.method)}\n")
+    feed.write_text("".join(lines), "utf-8")
+    found = between(feed, trees[1] / "sources" / feed.name).changes
+    assert [(c.place.split(".")[-1], c.breaks) for c in found] == [("method_code", "readers")]
+    alone = tmp_path / "alone" / "sources" / feed.name
+    alone.parent.mkdir(parents=True)
+    alone.write_text(feed.read_text("utf-8"), "utf-8")
+    with pytest.raises(ContractError, match="does not fit the rules of today"):
+        between(alone, ROOT / "sources" / feed.name)
+
+
+def test_a_contract_without_tables_is_refused(tmp_path: Path) -> None:
+    old, new = edited(tmp_path, OBSERVATION)
+    new.write_text(new.read_text("utf-8").split("schema:")[0], "utf-8")
+    with pytest.raises(ContractError, match="declares no table"):
         between(old, new)

@@ -90,7 +90,7 @@ def test_what_a_contract_declares_is_three_queries(spark: SparkSession, monkeypa
     assert gate(frame, table, PAST) > 15 and len(asked) == 3
 
 
-def test_rows_and_values_are_never_asked_for(spark: SparkSession) -> None:
+def test_rows_and_values_that_broke_an_expectation_are_never_asked_for(spark: SparkSession) -> None:
     """Whatever result format a suite or its reader asks for."""
     rows = [("canary", 1, "canary", 7391.5, None)] * 2
     found = validated(spark.createDataFrame(rows, TYPES), OnePassEngine, {"result_format": "COMPLETE", "include_unexpected_rows": True})

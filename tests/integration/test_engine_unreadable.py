@@ -1,4 +1,4 @@
-"""An answer of the engine that comes damaged: a question is asked again, a write is never begun again."""
+"""An answer of the engine that comes damaged: a question about settings or a plan is asked again, a plan is never begun again."""
 
 from __future__ import annotations
 
