@@ -87,7 +87,9 @@ class OnePassEngine(SparkDFExecutionEngine):
         return count
 
     def _kept(self, domain: dict) -> Column | None:
-        """The rows that a domain is about; None where it does not say, or says it in the stock engine's older language."""
+        """The rows that a domain is about; None where it does not say, says it twice, or in the stock engine's older words."""
+        if domain.get("filter_conditions"):
+            return None
         condition = domain.get("row_condition")
         if isinstance(condition, dict):
             condition = deserialize_row_condition(condition)
