@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
 
-from contracts.load import ContractError, one
+from contracts.load import one
 from contracts.model import Contract, Product, Recipient, Source
+from contracts.reading import ContractError
 from contracts.table import Column, Table
 
 Breaks = Literal["readers", "sources"] | None

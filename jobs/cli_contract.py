@@ -71,5 +71,3 @@ def _show(found: list[Change]) -> None:
     for change in found:
         table.add_row(change.breaks or "-", *map(escape, (change.place, change.before, change.after)))
     screen().print(table)
-
-
