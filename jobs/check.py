@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -18,35 +20,46 @@ if TYPE_CHECKING:
 # Counts only: neither samples of unexpected values nor rows are ever asked for.
 RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0, "include_unexpected_rows": False}
 
+AS_OF = "the moment of the check"  # What a result says where a suite holds a time: there is no other.
+
 
 @dataclass(frozen=True)
 class Finding:
-    """A broken expectation: what, on which columns, and how many rows break it (None where it does not count)."""
+    """What became of an expectation: whether it holds, of how many rows, and how many break it (None where it counts none).
+
+    ``configuration`` is what the suite says of it as JSON, so that a result can be shown again; no value of a row is in it.
+    """
 
     expectation: str
     columns: str
+    is_met: bool
+    of: int | None
     rows: int | None
+    configuration: str
 
     def __str__(self) -> str:
         many = "" if self.rows is None else f" ({self.rows} rows)"
         return f"{self.expectation} on {self.columns}{many}"
 
 
-def gate(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset()) -> int:
+def gate(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset(),
+         keep: Callable[[list[Finding]], None] = lambda _: None) -> int:
     """Check a frame against the suite of its contract; returns how many expectations held.
 
-    Raises GateFailed with every broken expectation, without any value; then nothing may be written.
+    ``keep`` gets what was found, whatever it is. Raises GateFailed with every broken expectation, without any value;
+    then nothing may be written.
     """
-    found, count = findings(frame, table, as_of, needed)
-    if found:
-        raise GateFailed(f"{table.name}: {len(found)} of {count} expectations failed, nothing was written: "
-                         + "; ".join(str(f) for f in found))
-    return count
+    found = findings(frame, table, as_of, needed)
+    keep(found)
+    broken = [f for f in found if not f.is_met]
+    if broken:
+        raise GateFailed(f"{table.name}: {len(broken)} of {len(found)} expectations failed, nothing was written: "
+                         + "; ".join(str(f) for f in broken))
+    return len(found)
 
 
-def findings(frame: DataFrame, table: Table, as_of: datetime,
-             needed: frozenset[str] = frozenset()) -> tuple[list[Finding], int]:
-    """The broken expectations of a frame, and how many there were in all."""
+def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset()) -> list[Finding]:
+    """What became of each expectation of a table's contract over a frame."""
     context = _context()
     from great_expectations.datasource.fluent import SparkDatasource
 
@@ -58,14 +71,15 @@ def findings(frame: DataFrame, table: Table, as_of: datetime,
     definition = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(suite(table, as_of, needed), result_format=RESULT_FORMAT)
-    return [_finding(r) for r in result.results if not r.success], len(result.results)
+    return [_finding(r) for r in result.results]
 
 
 def _finding(result: Any) -> Finding:
-    kwargs = result.expectation_config.kwargs
+    kwargs = {name: value for name, value in result.expectation_config.kwargs.items() if name != "batch_id"}
     columns = kwargs.get("column") or ", ".join(kwargs.get("column_list") or kwargs.get("column_set") or [])
-    count = None if result.exception_info.get("raised_exception") else (result.result or {}).get("unexpected_count")
-    return Finding(result.expectation_config.type, str(columns), count)
+    counted = {} if result.exception_info.get("raised_exception") else result.result or {}
+    return Finding(result.expectation_config.type, str(columns), bool(result.success), counted.get("element_count"),
+                   counted.get("unexpected_count"), json.dumps(kwargs, sort_keys=True, default=lambda _: AS_OF))
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_contract, cli_explain, cli_link, cli_loss, cli_recall, cli_rejected, cli_review
+from jobs import cli_consent, cli_contract, cli_explain, cli_link, cli_loss, cli_quality, cli_recall, cli_rejected, cli_review
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -228,6 +228,7 @@ cli_link.add(app, _report)
 cli_review.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
+cli_quality.add(app, _known)
 
 
 def _place(error: BaseException) -> str:

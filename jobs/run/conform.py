@@ -12,9 +12,9 @@ import structlog
 
 from contracts.model import Feed, Source, Stream
 from contracts.vocabulary import Outcome
-from jobs.check import gate
 from jobs.ledger import accounts, batches
 from jobs.run import consent
+from jobs.run.gated import gate
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import conform as stage
@@ -76,7 +76,8 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
                 if any(f.table == table and f.stream in decided for f in source.feeds)}
         for table, (rows, _) in made.items():
             if not rows.isEmpty():
-                gate(rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + CLOCK_SKEW, _needed(source, table))
+                gate(shell, batch["batch_id"], rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + CLOCK_SKEW,
+                     _needed(source, table))
         for table, (rows, gone) in made.items():
             _write(shell, source, table, rows, gone)
         _set_apart(shell, source, entries, decided)

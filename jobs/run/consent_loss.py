@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from contracts import catalog
 from contracts.consent_loss import NOTED, attributes, limits, table_of
 from contracts.model import Product
-from jobs.check import gate
 from jobs.ledger import releases
 from jobs.read import released
+from jobs.run.gated import gate
 from jobs.run.shell import Shell
 from jobs.schema import spark_schema
 from jobs.settings import Settings
@@ -53,11 +53,11 @@ def write(shell: Shell, product: Product, versions: dict[str, int], links: DataF
     return {NOTED: version}
 
 
-def check(shell: Shell, product: Product, note: Mapping[str, Any], now: datetime) -> None:
+def check(shell: Shell, product: Product, candidate: str, note: Mapping[str, Any], now: datetime) -> None:
     """Hold a candidate's report to its contract. Raises GateFailed."""
     if product.legal_basis.rests_on_consent:
         name = table_of(product.id)
-        gate(shell.lake.read(name, note[NOTED]), shell.lake.contract(name), now)
+        gate(shell, candidate, shell.lake.read(name, note[NOTED]), shell.lake.contract(name), now)
 
 
 def report(settings: Settings, product: str, release: int | None) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from contracts.model import Recipient
 from jobs import keys
 from jobs.airflow_api import Airflow
-from jobs.check import gate
 from jobs.delivery import upload
 from jobs.errors import LakeError, NotApproved
 from jobs.files import Files
@@ -21,6 +20,7 @@ from jobs.lake import Lake
 from jobs.ledger import accounts, extracts, releases
 from jobs.ledger.accounts import Entry
 from jobs.run import consent, entitled, pseudonyms
+from jobs.run.gated import gate
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
@@ -194,7 +194,7 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     pseudonyms.complete(shell, recipient.pseudonym_domain, kept)
     own = pseudonymise.apply(kept, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
     made = own.select(*[c.name for c in recipient.table.columns])
-    gate(made, recipient.table, now)
+    gate(shell, extract_id, made, recipient.table, now)
     accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
     accounts.write(lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)
     return made

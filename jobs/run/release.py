@@ -6,10 +6,10 @@ import json
 from datetime import UTC, datetime
 
 from contracts.model import Product
-from jobs.check import gate
 from jobs.errors import IntegrityError
 from jobs.ledger import accounts, releases
 from jobs.run import consent, consent_loss, match_errors, superseded
+from jobs.run.gated import gate
 from jobs.run.product import candidate_id, is_current, use_of
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -67,7 +67,7 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
     """The pin of a candidate that passed: its contract's expectations hold and its accounts add up."""
     name = product.table.name
     frame = shell.lake.read(name, version)
-    gate(frame, product.table, now)
+    gate(shell, candidate_id(product.id, version), frame, product.table, now)
     count = frame.count()
     found = accounts.of(shell.lake, {candidate_id(product.id, version)})
     released = sum(r["rows"] for r in found if r["stage"] == "protect" and r["outcome"] == "released")
@@ -75,7 +75,7 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
         raise IntegrityError(f"{name} version {version} has {count} rows but its account released {released}; "
                              f"nothing was pinned, run `concord build {product.id}` again")
     note = shell.lake.note(name, version)
-    consent_loss.check(shell, product, note, now)
+    consent_loss.check(shell, product, candidate_id(product.id, version), note, now)
     return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
             "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True),
             "use": json.dumps(note["use"], sort_keys=True), "decided_at": datetime.fromisoformat(note["as_of"])}

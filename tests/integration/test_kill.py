@@ -25,7 +25,7 @@ from jobs.settings import Settings
 from tests import small_lake
 from tests.integration.airflow_stand_in import Run, serving
 
-CLOCKS = {"at", "written_at", "conformed_at", "landed_at", "received_at", "rejected_at", "released_at", "prepared_at",
+CLOCKS = {"at", "written_at", "checked_at", "conformed_at", "landed_at", "received_at", "rejected_at", "released_at", "prepared_at",
           "decided_at", "delivered_at", "linked_at", "minted_at", "run_id", "manifest_sha256"}
 WRITES = ((Lake, ("append_arrow", "merge_arrow", "replace_arrow", "merge", "replace")), (Files, ("write",)))
 
@@ -127,7 +127,7 @@ def test_conform(monkeypatch, tmp_path, source, engine):
     made = small_lake.settings(tmp_path / "prepared", engine)
     landing.land(made, "adherence_app")
     assert every_kill(monkeypatch, tmp_path / "prepared", tmp_path / "work", engine,
-                      lambda s: conforming.conform(s, "adherence_app")) == 4
+                      lambda s: conforming.conform(s, "adherence_app")) == 5
 
 
 def test_build_and_release(monkeypatch, tmp_path, engine):
@@ -138,7 +138,7 @@ def test_build_and_release(monkeypatch, tmp_path, engine):
     for product in catalog().products:
         building.build(made, product)
     assert every_kill(monkeypatch, tmp_path / "prepared", tmp_path / "work", engine,
-                      lambda s: releasing.release(s, "engagement")) == 1
+                      lambda s: releasing.release(s, "engagement")) == 5
 
 
 def test_extract(monkeypatch, tmp_path, engine):
@@ -150,4 +150,4 @@ def test_extract(monkeypatch, tmp_path, engine):
                            json.dumps({"base_url": address, "login": "concord", "password": "x", "ca_file": ""}))
         writes = every_kill(monkeypatch, tmp_path / "prepared", tmp_path / "work", engine,
                             lambda s: extracting.prepare(s, "glycemia_institute", ("extract_glycemia_institute", "r1")))
-    assert writes == 6
+    assert writes == 7

@@ -1,0 +1,29 @@
+"""What gates found: every expectation of every check, met or not, without a value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from contracts.model import Table
+from jobs.check import Finding
+from jobs.lake import Lake
+from jobs.schema import arrow_schema
+
+TABLE = "ledger.quality"
+
+
+def write(lake: Lake, subject: str, table: Table, found: Iterable[Finding], at: datetime) -> None:
+    """Write what a gate found of a subject's rows for a table, in place of what an earlier try found of the same expectations."""
+    numbers: Counter[tuple[str, str]] = Counter()
+    rows: list[dict[str, Any]] = []
+    for finding in sorted(found, key=lambda f: f.configuration):
+        numbers[alike := (finding.expectation, finding.columns)] += 1
+        rows.append({"subject": subject, "table_name": table.name, "expectation": finding.expectation, "columns": finding.columns,
+                     "number": numbers[alike], "is_met": finding.is_met, "rows": finding.of, "broken": finding.rows,
+                     "configuration": finding.configuration, "contract_version": table.version, "checked_at": at})
+    lake.merge_arrow(TABLE, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(TABLE))))
