@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from contracts.load import one
 from contracts.model import Contract, Product, Recipient, Source
+from contracts.quality import Rule, Severity
 from contracts.reading import ContractError
 from contracts.table import Column, Table
 
@@ -96,7 +97,7 @@ COLUMN: dict[str, Judge] = {
     "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "event_time": _readers, "required": _required,
     "allowed_values": _terms, "pattern": _rule, "minimum": _lower, "maximum": _upper, "max_length": _upper,
     "not_in_future": _rule, "derived": _safe, "description": _safe, "origins": _safe}
-TABLE: dict[str, Judge] = {"description": _safe}
+TABLE: dict[str, Judge] = {"description": _safe}  # Its rules are compared by name.
 COMMON: dict[str, Judge] = {"name": _safe, "description": _safe, "owner": _safe, "tags": _safe, "status": _ended}
 PRODUCT: dict[str, Judge] = {
     **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
@@ -183,8 +184,24 @@ def table_changes(old: Iterable[Table], new: Iterable[Table], has_sources: bool 
         was, is_now = (_named(table.columns) for table in (before[name], after[name]))
         found += [_filled(change, name, is_now) for change in _parts(was, is_now, name, COLUMN)]
         orders = [", ".join(c for c in columns if c in was.keys() & is_now.keys()) for columns in (was, is_now)]
+        found += _rules(before[name], after[name])
         found += [Change(f"{name}.columns", orders[0], orders[1], "readers")] if orders[0] != orders[1] else []
     return _sorted(found if has_sources else [replace(c, breaks=None) if c.breaks == "sources" else c for c in found])
+
+
+def _rules(old: Table, new: Table) -> Iterator[Change]:
+    """A rule that rejects more breaks sources, one that went, or promises something else, readers; a warning nobody."""
+    before, after = _named(old.quality), _named(new.quality)
+    for name in sorted(before.keys() | after.keys()):
+        was, is_now = before.get(name), after.get(name)
+        if was != is_now:
+            rejects, rejected = (rule is not None and rule.severity != Severity.WARN for rule in (is_now, was))
+            breaks: Breaks = "readers" if rejected else "sources" if rejects else None
+            yield Change(f"{new.name}.quality.{name}", _said(was), _said(is_now), breaks)
+
+
+def _said(rule: Rule | None) -> str:
+    return ABSENT if rule is None else rule.model_dump_json(exclude={"name"}, exclude_defaults=True)
 
 
 def _filled(change: Change, table: str, columns: Mapping[str, Column]) -> Change:

@@ -88,7 +88,9 @@ def check_files(paths: list[Path]) -> int:
             _hold_together(path, contract, known.tables, products, known.recipients.values())
             products |= {contract.id: contract} if kind == "products" else {}
         elif path.resolve() not in own:
-            _add_tables(dict(_tables(roots)[0]), {}, path)
+            beside = dict(_tables(roots)[0])
+            for table in _add_tables(beside, {}, path):
+                _hold_together(path, table, beside, {}, ())
         data, places = yaml_of(path, text(path))
         wrong = [f"{path}:{places.at(at)}: {'.'.join(map(str, at)) or 'contract'}: {said}"
                  for at, said in violations(data)]
@@ -172,6 +174,8 @@ def _tables(roots: tuple[Path, ...]) -> tuple[dict[str, Table], dict[str, Path]]
     for kind in TABLE_KINDS:
         for path in _files(roots, kind):
             _add_tables(found, declared, path)
+    for name, table in found.items():
+        _hold_together(declared[name], table, found, {}, ())
     return found, declared
 
 
@@ -219,10 +223,11 @@ def _read_tables(path: Path, known: dict[str, Table]) -> tuple[list[Table], Plac
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
 
 
-def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -> None:
+def _add_tables(into: dict[str, Table], declared: dict[str, Path], path: Path) -> list[Table]:
     found, places = _read_tables(path, into)
     for table in found:
         if table.name in into:
             line, other = places.line("schema", table.name.split(".")[1]), declared.get(table.name, "another contract")
             raise ContractError(f"{path}:{line}: table {table.name} is declared by {other} already; choose another name")
         into[table.name], declared[table.name] = table, path
+    return found

@@ -7,19 +7,15 @@ from typing import Any
 
 Steps = tuple[str | int, ...]
 
-DECLARES = ("what Concord checks is what columns declare: required, primaryKey, logicalTypeOptions, and customProperties "
-            "allowedValues and notInFuture")
+GATED = ("rows are checked where they are written; write it in the contract of a core table, a product or a recipient")
 CONTRACT = {
     "slaProperties": "write customProperties retentionDays, and schedule for a source",
     "slaDefaultElement": "write customProperties retentionDays, and schedule for a source",
     "roles": "who may read is set in Airflow and where the lake lies; take it out",
 }
-TABLE = {
-    "quality": DECLARES,
-    "relationships": "no key of another table is looked up; take it out, and say it in the description",
-}
+UNGATED = {"quality": GATED, "relationships": GATED}
+LOOKED_UP = {"relationships": "only rows of core tables are looked up in others; take it out, and say it in the description"}
 COLUMN = {
-    **TABLE,
     "unique": "only a key is unique; write primaryKey: true and primaryKeyPosition",
     "enum": "write customProperties {property: allowedValues, value: [...]}",
     "classification": "write customProperties {property: dataCategory, value: ...}",
@@ -32,16 +28,17 @@ COLUMN = {
 }
 COMPUTED = {"transformLogic": "only a source contract has expressions; a product's columns are made in jobs/products"}
 MAPPED = "a mapping has name, transformLogic and required; the core table declares the rest, take it out"
-MAPPING = {**COLUMN, **dict.fromkeys(
+MAPPING = {**COLUMN, **UNGATED, **dict.fromkeys(
     ("logicalTypeOptions", "customProperties", "logicalType", "physicalType", "primaryKey", "primaryKeyPosition"), MAPPED)}
 
 
 def unkept(data: dict[str, Any], kind: str) -> Iterator[tuple[Steps, str]]:
     """Each promise of a contract of a kind (sources, core ...) that nobody keeps: its path in the YAML, and a sentence."""
     yield from _of(data, CONTRACT, (), "the contract")
-    columns = MAPPING if kind == "sources" else {**COLUMN, **COMPUTED}
+    tables = {"core": {}, "products": LOOKED_UP, "recipients": LOOKED_UP}.get(kind, UNGATED)
+    columns = MAPPING if kind == "sources" else {**COLUMN, **COMPUTED, **tables}
     for i, schema in enumerate(data.get("schema") or []):
-        yield from _of(schema, TABLE, ("schema", i), schema.get("name"))
+        yield from _of(schema, tables, ("schema", i), schema.get("name"))
         for j, column in enumerate(schema.get("properties") or []):
             place, name = ("schema", i, "properties", j), column.get("name")
             yield from _of(column, columns, place, name)

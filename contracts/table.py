@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
+from contracts.quality import AnyRule
 from contracts.vocabulary import DataCategory, Treatment, Zone
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -75,12 +76,16 @@ class Column(Frozen):
 
 
 class Table(Frozen):
-    """A table of the lake; ``name`` is zone.thing, for example ``core.observation``."""
+    """A table of the lake; ``name`` is zone.thing, for example ``core.observation``.
+
+    ``quality`` says what must hold beyond what its columns declare.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9_]*$")]
     description: str
     version: str
     columns: tuple[Column, ...]
+    quality: tuple[AnyRule, ...] = ()
 
     @property
     def zone(self) -> Zone:

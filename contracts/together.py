@@ -8,6 +8,7 @@ from typing import Any
 from contracts.model import Product, Recipient
 from contracts.places import near
 from contracts.protection import refuse_weak_basis
+from contracts.references import lost
 from contracts.table import Column, Table
 from contracts.translate import TranslationError
 
@@ -21,6 +22,8 @@ def refuse_misfit(contract: Any, tables: Mapping[str, Table], products: Mapping[
     elif isinstance(contract, Recipient):
         _refuse_other_than_product(contract, products)
         _refuse_shared_domain(contract, (*products.values(), *recipients))
+    elif isinstance(contract, Table) and (wrong := lost(contract, tables)):
+        raise TranslationError(str(wrong), *wrong.words)
 
 
 def _refuse_strange_inputs(product: Product, tables: Mapping[str, Table]) -> None:

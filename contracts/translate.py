@@ -12,7 +12,9 @@ from contracts.explain import problems
 from contracts.expressions import ExpressionError, parse
 from contracts.model import Column, Table
 from contracts.places import near
+from contracts.references import references
 from contracts.result_types import EXAMPLES, fits, result_type
+from contracts.rules import RuleError, rules
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
@@ -120,9 +122,13 @@ def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, know
             raise TranslationError(f"includes names {includes!r}, which no contract declares{near(str(includes), known)}; "
                                    "name a table, for example core.record", "schema", str(schema.name), str(includes))
         shared = known[includes].columns
-    own = tuple(_column(p, name) for p in schema.properties or [])
+    columns = shared + tuple(_column(p, name) for p in schema.properties or [])
     try:
-        return Table(name=name, description=schema.description or "", version=odcs.version or "", columns=shared + own)
+        quality = (*rules(schema, columns, name.startswith("core.")), *references(schema, name, columns))
+        return Table(name=name, description=schema.description or "", version=odcs.version or "", columns=columns,
+                     quality=quality)
+    except RuleError as error:
+        raise TranslationError(str(error), "schema", str(schema.name), *error.words) from None
     except pydantic.ValidationError as error:
         _, said = next(problems(error, Table, {}))
         raise TranslationError(said, "schema", str(schema.name)) from None

@@ -1,4 +1,4 @@
-"""The expectation suite of a table, derived from its contract: structure, nulls, keys, values, patterns, ranges."""
+"""The expectation suite of a table, derived from its contract: structure, nulls, keys, values, patterns, ranges, rules."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 
 from contracts.model import Column, Table
+from contracts.reading import ContractError
+from contracts.rules import RuleError
+from expectations import files
+from expectations.rules import rule
 
 
 def suite(table: Table, as_of: datetime, extra_required: frozenset[str] = frozenset()) -> gx.ExpectationSuite:
     """The suite of a table; nothing marked ``notInFuture`` may lie after ``as_of`` (UTC).
 
-    ``extra_required`` names columns that this use of the table needs although the table does not.
+    ``extra_required`` names columns that this use of the table needs although the table does not. Raises ContractError where
+    a rule is none that Great Expectations knows, or a file of ``extra/`` is no suite.
     """
     made: list[gxe.Expectation] = [
         gxe.ExpectTableColumnsToMatchSet(column_set=[c.name for c in table.columns], exact_match=True)]
@@ -23,7 +28,12 @@ def suite(table: Table, as_of: datetime, extra_required: frozenset[str] = frozen
         made.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.key)))
     for column in table.columns:
         made.extend(_column(column, as_of, column.name in extra_required))
-    return gx.ExpectationSuite(name=table.name, expectations=made)
+    try:
+        for said in table.quality:
+            made.extend(rule(said))
+    except RuleError as error:
+        raise ContractError(f"contract of {table.name}: {error}") from None
+    return gx.ExpectationSuite(name=table.name, expectations=[*made, *files.expectations(table)])
 
 
 def _column(column: Column, as_of: datetime, needed: bool) -> list[gxe.Expectation]:

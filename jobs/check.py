@@ -27,7 +27,9 @@ AS_OF = "the moment of the check"  # What a result says where a suite holds a ti
 class Finding:
     """What became of an expectation: whether it holds, of how many rows, and how many break it (None where it counts none).
 
-    ``configuration`` is what the suite says of it as JSON, so that a result can be shown again; no value of a row is in it.
+    ``rule`` is the contract's own name for it, None where it follows from columns. ``stops``: whether nothing may be written
+    when it does not hold. ``configuration`` is what the suite says of it as JSON, so that a result can be shown again; no
+    value of a row is in it.
     """
 
     expectation: str
@@ -36,22 +38,25 @@ class Finding:
     of: int | None
     rows: int | None
     configuration: str
+    rule: str | None
+    stops: bool
 
     def __str__(self) -> str:
         many = "" if self.rows is None else f" ({self.rows} rows)"
-        return f"{self.expectation} on {self.columns}{many}"
+        on = f" on {self.columns}" if self.columns else ""
+        return f"{f'{self.rule}: ' if self.rule else ''}{self.expectation}{on}{many}"
 
 
 def gate(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset(),
          keep: Callable[[list[Finding]], None] = lambda _: None) -> int:
-    """Check a frame against the suite of its contract; returns how many expectations held.
+    """Check a frame against the suite of its contract; returns how many expectations were asked.
 
-    ``keep`` gets what was found, whatever it is. Raises GateFailed with every broken expectation, without any value;
-    then nothing may be written.
+    ``keep`` gets what was found, whatever it is. Raises GateFailed with every broken expectation that stops a write, without
+    any value; then nothing may be written.
     """
     found = findings(frame, table, as_of, needed)
     keep(found)
-    broken = [f for f in found if not f.is_met]
+    broken = [f for f in found if f.stops and not f.is_met]
     if broken:
         raise GateFailed(f"{table.name}: {len(broken)} of {len(found)} expectations failed, nothing was written: "
                          + "; ".join(str(f) for f in broken))
@@ -75,11 +80,15 @@ def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[
 
 
 def _finding(result: Any) -> Finding:
-    kwargs = {name: value for name, value in result.expectation_config.kwargs.items() if name != "batch_id"}
-    columns = kwargs.get("column") or ", ".join(kwargs.get("column_list") or kwargs.get("column_set") or [])
+    said = result.expectation_config
+    kwargs = {name: value for name, value in said.kwargs.items() if name != "batch_id"}
+    columns = kwargs.get("column") or ", ".join(
+        kwargs.get("column_list") or kwargs.get("column_set") or kwargs.get("columns") or said.meta.get("columns") or [])
     counted = {} if result.exception_info.get("raised_exception") else result.result or {}
-    return Finding(result.expectation_config.type, str(columns), bool(result.success), counted.get("element_count"),
-                   counted.get("unexpected_count"), json.dumps(kwargs, sort_keys=True, default=lambda _: AS_OF))
+    broken = counted.get("observed_value" if said.meta.get("counts") == "rows" else "unexpected_count")
+    return Finding(said.type, str(columns), bool(result.success), counted.get("element_count"), broken,
+                   json.dumps(kwargs, sort_keys=True, default=lambda _: AS_OF), said.meta.get("rule"),
+                   said.severity == "critical")
 
 
 @lru_cache(maxsize=1)

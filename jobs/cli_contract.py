@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,20 +13,41 @@ from rich.markup import escape
 
 from contracts import ContractError
 from contracts.compare import Change, between
+from expectations import EXTRA
 
 app = typer.Typer(no_args_is_help=True, help="Contracts: check them, and compare their versions.")
 
 
 @app.command()
 def check(paths: Annotated[list[Path] | None, typer.Argument(help="Contract files; all when none.")] = None) -> None:
-    """Check contracts: Concord's rules and the JSON schema of the Open Data Contract Standard.
+    """Check contracts: Concord's rules, the JSON schema of the Open Data Contract Standard, and the suites made of them.
 
     Example: concord contract check contracts/sources/crm.yaml
     """
     from contracts.load import check_files
 
     count = check_files(paths or [])
+    _check_suites(paths or [])
     typer.echo(f"{count} contracts are sound")
+
+
+def _check_suites(paths: list[Path]) -> None:
+    """Raise ContractError where rules are no expectations of Great Expectations, or a file of expectations/extra is no suite.
+
+    Great Expectations takes seconds to import, so only what is said in its words is tried.
+    """
+    from contracts.load import catalog, one
+    from contracts.quality import CustomRule
+
+    known = catalog()
+    every = [*known.tables.values(), *(recipient.table for recipient in known.recipients.values())]
+    named = [one(path) for path in paths]
+    tables = [t for found in named for t in (found if isinstance(found, list) else [getattr(found, "table", None)]) if t]
+    for table in tables if paths else every:
+        if (EXTRA / f"{table.name}.json").exists() or any(isinstance(rule, CustomRule) for rule in table.quality):
+            from expectations.derive import suite
+
+            suite(table, datetime.now(UTC))
 
 
 @app.command()

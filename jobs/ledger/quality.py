@@ -25,5 +25,7 @@ def write(lake: Lake, subject: str, table: Table, found: Iterable[Finding], at: 
         numbers[alike := (finding.expectation, finding.columns)] += 1
         rows.append({"subject": subject, "table_name": table.name, "expectation": finding.expectation, "columns": finding.columns,
                      "number": numbers[alike], "is_met": finding.is_met, "rows": finding.of, "broken": finding.rows,
-                     "configuration": finding.configuration, "contract_version": table.version, "checked_at": at})
+                     "configuration": finding.configuration, "rule": finding.rule,
+                     "severity_code": "critical" if finding.stops else "warning",
+                     "contract_version": table.version, "checked_at": at})
     lake.merge_arrow(TABLE, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(TABLE))))

@@ -77,7 +77,7 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
         for table, (rows, _) in made.items():
             if not rows.isEmpty():
                 gate(shell, batch["batch_id"], rows, tables[table], batch["landed_at"].replace(tzinfo=UTC) + CLOCK_SKEW,
-                     _needed(source, table))
+                     _needed(source, table), {name: others for name, (others, _) in made.items()})
         for table, (rows, gone) in made.items():
             _write(shell, source, table, rows, gone)
         _set_apart(shell, source, entries, decided)

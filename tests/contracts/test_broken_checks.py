@@ -14,14 +14,14 @@ CITY = "{name: city, transformLogic: text(payload.city)"
 SCHEDULE = '"0 2 * * *"'
 
 PROMISES: dict[str, Case] = {
-    "quality of a column": (OBSERVATION, UNIT, UNIT + "        quality: [{type: library, metric: nullValues, mustBe: 0}]\n", "quality",
-                            ("quality of unit_code is checked by nobody", "required, primaryKey, logicalTypeOptions")),
-    "quality of a table": (OBSERVATION, "  - name: observation\n", "  - name: observation\n    quality: [{type: text, description: good}]\n",
-                           "quality", ("quality of observation is checked by nobody",)),
+    "quality of a mapping": (APP, CITY, CITY + ", quality: [{metric: nullValues, mustBe: 0}]", "name: city",
+                             ("quality of city is checked by nobody", "in the contract of a core table")),
+    "quality of a feed": (APP, "  - name: users\n", "  - name: users\n    quality: [{metric: rowCount, mustBeGreaterThan: 0}]\n", "quality",
+                          ("quality of users is checked by nobody",)),
     "unique": (OBSERVATION, UNIT, UNIT + "        unique: true\n", "unique", ("unique of unit_code", "primaryKey: true")),
     "enum": (OBSERVATION, UNIT, UNIT + "        enum: [{value: mg/dL}]\n", "enum", ("enum of unit_code", "property: allowedValues")),
-    "relationship": (OBSERVATION, UNIT, UNIT + "        relationships: [{type: foreignKey, to: core.identity.device_id}]\n", "relationships",
-                     ("relationships of unit_code", "take it out")),
+    "relationship of a product": (GLUCOSE, "      - name: person_id\n", "      - name: person_id\n        relationships: [{to: engagement_daily.person_id}]\n",
+                                  "relationships", ("relationships of person_id", "only rows of core tables")),
     "references": (OBSERVATION, "{property: notInFuture, value: true}", "{property: references, value: core.identity}", "references",
                    ("'references' of effective_at is not known",)),
     "classification": (OBSERVATION, UNIT, UNIT + "        classification: secret\n", "classification", ("property: dataCategory",)),

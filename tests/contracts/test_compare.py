@@ -18,7 +18,7 @@ from contracts.table import Column, Table
 
 ROOT = Path(__file__).resolve().parents[2] / "contracts"
 SAYS_WHICH = {"id", "version", "path", "sha256"}
-IN_PARTS = {Source: {"streams", "feeds"}, Product: {"table"}, Recipient: {"table"}, Table: {"columns", "version", "name"},
+IN_PARTS = {Source: {"streams", "feeds"}, Product: {"table"}, Recipient: {"table"}, Table: {"columns", "version", "name", "quality"},
             Feed: {"name", "mappings"}, Mapping: {"column"}, Stream: {"name"}, Column: {"name"}}
 JUDGED = {Source: compare.SOURCE, Product: compare.PRODUCT, Recipient: compare.RECIPIENT, Table: compare.TABLE, Feed: compare.FEED,
           Mapping: compare.MAPPING, Stream: compare.STREAM, Column: compare.COLUMN}

@@ -34,7 +34,7 @@ HARMLESS = {
     model.Stream: {"version", "deleted", "items", "cursor", "since", "revisit_days"},
     model.Mapping: {"required", "expression", "reads"}, model.Feed: {"when", "checks", "parse"},
     model.Source: {"tags", "refusal"},  # refusal must be there where consents are
-    model.Product: {"tags"}, model.Recipient: {"tags"},
+    model.Product: {"tags"}, model.Recipient: {"tags"}, model.Table: {"quality"},
 }
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.connect.dataframe import DataFrame as ConnectFrame
 
 from contracts import catalog
+from expectations.metric import ExpectQualityMetricToMeet
 from jobs.check import RESULT_FORMAT, _context, gate
 from jobs.one_pass import OnePassEngine
 from tests.constraints import PAST, rows_of
@@ -48,6 +49,10 @@ SUITE = [
     gxe.ExpectColumnMeanToBeBetween(column="other", min_value=1, max_value=20),
     gxe.UnexpectedRowsExpectation(unexpected_rows_query="SELECT code FROM {batch} WHERE value > 10"),
     gxe.ExpectColumnValuesToNotBeNull(column="nothing"),
+    ExpectQualityMetricToMeet(metric="missingValues", columns=["code"], values=[None, ""], must="mustBeLessThan", numbers=[40], is_percent=True),
+    ExpectQualityMetricToMeet(metric="invalidValues", columns=["code"], pattern="^[a-z]$", must="mustNotBeBetween", numbers=[1, 2]),
+    ExpectQualityMetricToMeet(metric="duplicateValues", columns=["source", "code"], must="mustBeLessOrEqualTo", numbers=[2]),
+    ExpectQualityMetricToMeet(metric="rowCount", must="mustBeGreaterThan", numbers=[3]),
 ]
 
 
