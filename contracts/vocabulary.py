@@ -161,6 +161,7 @@ class RejectReason(Term):
     IN_FUTURE = "in_future", None
     TOO_LONG = "too_long", None
     CHECK_FAILED = "check_failed", None
+    RULE_BROKEN = "rule_broken", None
 
 
 class RefuseReason(Term):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import great_expectations.expectations as gxe
@@ -15,12 +14,12 @@ from expectations import EXTRA
 from expectations.rules import made
 
 
-def expectations(table: Table, folder: Path = EXTRA) -> list[gxe.Expectation]:
+def expectations(table: Table) -> list[gxe.Expectation]:
     """The expectations of a table's file, as Great Expectations writes suites: type, kwargs, severity, meta.
 
     Raises ContractError where the file is no suite, or names a column that the table does not have.
     """
-    path = folder / f"{table.name}.json"
+    path = EXTRA / f"{table.name}.json"
     if not path.exists():
         return []
     try:

@@ -18,6 +18,25 @@ SEVERITIES = {Severity.REJECT_ROW: "critical", Severity.REJECT_BATCH: "critical"
 
 def rule(said: AnyRule) -> list[gxe.Expectation]:
     """The expectations that a rule is made of, each with the rule's name in its ``meta``. Raises RuleError."""
+    found = _expectations(said)
+    if said.severity == Severity.REJECT_ROW:
+        for expectation in found:
+            _refuse_no_row(said.name, expectation)
+    return found
+
+
+def _refuse_no_row(name: str, expectation: gxe.Expectation) -> None:
+    """Raise RuleError where an expectation does not tell of each row whether it breaks it."""
+    metric = getattr(expectation, "map_metric", None)
+    if metric is None or metric.endswith(".unique"):
+        raise RuleError(f"severity of {name} is reject_row, but {expectation.configuration.type} does not say which rows "
+                        "break it; write reject_batch or warn", name)
+    if getattr(expectation, "mostly", 1) != 1:
+        raise RuleError(f"{name} lets some rows be (mostly), but its severity is reject_row, which sets each apart; write "
+                        "reject_batch or warn, or take mostly out", name)
+
+
+def _expectations(said: AnyRule) -> list[gxe.Expectation]:
     common: dict[str, Any] = {"severity": SEVERITIES[said.severity], "meta": {"rule": said.name}}
     if said.description:
         common["description"] = said.description

@@ -53,7 +53,7 @@ class OnePassEngine(SparkDFExecutionEngine):
         """A count, asked of all rows where that is possible: those it is not about are left out within it."""
         domain = asked.compute_domain_kwargs
         everything = not any(domain.get(name) for name in NARROWS)
-        kept = F.lit(True) if everything else self._kept(domain)
+        kept = F.lit(True) if everything else self.kept(domain)
         if kept is None:
             return asked
         if asked.metric_configuration.metric_name == NULLS:
@@ -77,7 +77,7 @@ class OnePassEngine(SparkDFExecutionEngine):
         Grouped, since counting distinct hashes beside other counts takes an engine ten times as long once in a while.
         """
         domain = asked.metric_configuration.metric_domain_kwargs
-        kept = [c for c in (self._kept(domain), _not_ignored(domain)) if c is not None]
+        kept = [c for c in (self.kept(domain), _not_ignored(domain)) if c is not None]
 
         def count(**known: Any) -> int:
             rows = self.get_domain_records(_all_rows(domain)).where(reduce(and_, kept, F.lit(True)))
@@ -86,7 +86,7 @@ class OnePassEngine(SparkDFExecutionEngine):
 
         return count
 
-    def _kept(self, domain: dict) -> Column | None:
+    def kept(self, domain: dict) -> Column | None:
         """The rows that a domain is about; None where it does not say, says it twice, or in the stock engine's older words."""
         if domain.get("filter_conditions"):
             return None

@@ -76,6 +76,14 @@ def contested(records: DataFrame, known: DataFrame) -> DataFrame:
     return joined.select("position", outcome.alias("contest"))
 
 
+def set_apart(records: DataFrame, broken: DataFrame) -> DataFrame:
+    """The records, those rejected whose rows break a rule of a core table's contract; ``broken``: position, rule."""
+    found = records.join(broken, "position", "left")
+    is_broken = F.col("rule").isNotNull() & F.col("reason_code").isNull()
+    return found.withColumn("field", F.when(is_broken, F.col("rule")).otherwise(F.col("field"))).withColumn(
+        "reason_code", F.when(is_broken, F.lit(str(RejectReason.RULE_BROKEN))).otherwise(F.col("reason_code"))).drop("rule")
+
+
 def outcomes(records: DataFrame, contests: DataFrame) -> DataFrame:
     """The records with their outcome: rejected, what ``contested`` says, or else a deletion or accepted."""
     outcome = (F.when(F.col("reason_code").isNotNull(), F.lit(str(Outcome.REJECTED)))

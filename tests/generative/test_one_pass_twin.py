@@ -89,8 +89,8 @@ def test_any_rows(spark: SparkSession, rows: list[tuple[Any, ...]]) -> None:
 def test_rows_that_are_left_out_in_a_second_way_are_left_to_the_stock_engine(spark: SparkSession) -> None:
     """Folding the condition alone would count rows that the filter leaves out, or miss them."""
     engine = object.__new__(OnePassEngine)
-    assert engine._kept({"row_condition": GLUCOSE}) is not None
-    assert engine._kept({"row_condition": GLUCOSE, "filter_conditions": ["value IS NOT NULL"]}) is None
+    assert engine.kept({"row_condition": GLUCOSE}) is not None
+    assert engine.kept({"row_condition": GLUCOSE, "filter_conditions": ["value IS NOT NULL"]}) is None
 
 
 def test_what_a_contract_declares_is_three_queries(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:

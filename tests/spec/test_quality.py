@@ -15,6 +15,7 @@ from contracts.vocabulary import DataCategory
 from expectations.derive import suite
 from jobs.check import Finding, findings, gate
 from jobs.errors import GateFailed
+from jobs.row_rules import breaking
 
 AS_OF = datetime(2030, 1, 1, tzinfo=UTC)
 TYPES = {"id": "long", "value": "double", "code": "string"}
@@ -126,7 +127,42 @@ def test_a_warning_stops_nothing(spark: SparkSession, severity: Severity) -> Non
     assert [(f.rule, f.stops) for f in kept if not f.is_met] == [("rule", severity != Severity.WARN)]
 
 
+ROW = Severity.REJECT_ROW
+BREAKING: dict[str, tuple[AnyRule, list[int]]] = {
+    "a null": (library("nullValues", "value", NONE), [2]),
+    "a missing word or null": (library("missingValues", "code", NONE, values=MISSING), [2, 3]),
+    "another value": (library("invalidValues", "code", NONE, values=VALID), [2, 6]),
+    "another form": (library("invalidValues", "code", NONE, pattern="^[a-z]"), [2]),
+    "an expectation": (custom("expect_column_values_to_be_between", column="value", max_value=2), [3, 5, 6]),
+    "an expectation of some rows": (custom("expect_column_values_to_be_between", column="value", max_value=0, row_condition="code = 'x'",
+                                           condition_parser="spark"), [1, 4]),
+    "an expectation of two columns": (custom("expect_column_pair_values_a_to_be_greater_than_b", column_A="id", column_B="value"), [1, 3, 6]),
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_rows_that_break_a_rule_are_those_that_the_gate_counts(spark: SparkSession, name: str) -> None:
+    rule, expected = BREAKING[name]
+    frame = spark.createDataFrame(ROWS, ", ".join(f"{column} {kind}" for column, kind in TYPES.items()))
+    made = table(rule.model_copy(update={"severity": ROW}))
+    found = breaking(frame, made, "id")
+    assert found is not None and sorted(found.collect()) == [(number, "rule") for number in expected]
+    assert sum(f.rows or 0 for f in findings(frame, made, AS_OF) if f.rule) == len(expected)
+
+
+def test_a_record_is_set_apart_once_and_by_one_rule(spark: SparkSession) -> None:
+    """Two rows of a record break three rules; the record's number is given once."""
+    frame = spark.createDataFrame([(7, *ROWS[1]), (7, *ROWS[5]), (8, *ROWS[0])], "position long, id long, value double, code string")
+    rules = [rule.model_copy(update={"severity": ROW, "name": name.replace(" ", "_")}) for name, (rule, _) in BREAKING.items()][:5]
+    found = breaking(frame, table(*rules), "position")
+    assert found is not None and found.collect() == [(7, "a_null")]
+    assert breaking(frame, table(rules[0].model_copy(update={"severity": Severity.REJECT_BATCH})), "position") is None
+
+
 @pytest.mark.parametrize(("rule", "parts"), [
+    (custom("expect_column_values_to_be_unique", column="value").model_copy(update={"severity": ROW}), ("rule is reject_row", "which rows")),
+    (custom("expect_column_max_to_be_between", column="value", max_value=1).model_copy(update={"severity": ROW}), ("which rows",)),
+    (custom("expect_column_values_to_be_null", column="value", mostly=0.9).model_copy(update={"severity": ROW}), ("mostly",)),
     (custom("expect_values_to_be_nice", column="value"), ("rule names expect_values_to_be_nice", "does not know")),
     (custom("expect_column_values_to_be_in_set", column="value", values=[1]), ("rule does not say", "value_set")),
 ])
