@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from contracts.model import Product
-from jobs.errors import IntegrityError
+from jobs.errors import GateFailed, IntegrityError
 from jobs.ledger import accounts, releases
 from jobs.run import consent, consent_loss, match_errors, superseded
 from jobs.run.gated import gate
@@ -40,7 +42,7 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
                               rows={name: pin["rows"] for name, pin in held.items()})
     if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
         return
-    rows = [_gated(shell, product, versions[product.id], now) for product in products]
+    rows = [_gated_or_back(shell, product, versions[product.id], held, now) for product in products]
     rates = match_errors.of_release(shell, [(product, versions[product.id]) for product in products])
     rows = [{**row, **known} for row, known in zip(rows, rates, strict=True)]
     releases.pin(shell.lake, group, _number(held) + 1, rows, now)
@@ -61,6 +63,17 @@ def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
 
 def _number(held: dict[str, dict]) -> int:
     return max((pin["number"] for pin in held.values()), default=0)
+
+
+def _gated_or_back(shell: Shell, product: Product, version: int, held: Mapping[str, Mapping[str, Any]],
+                   now: datetime) -> dict[str, object]:
+    """The pin of a candidate; where it fails, its table is as it was released, or empty, and needs a new build."""
+    try:
+        return _gated(shell, product, version, now)
+    except (GateFailed, IntegrityError):
+        shell.lake.restore(product.table.name, held[product.id]["table_version"] if product.id in held else 0)
+        shell.report.change(product.table.name)
+        raise
 
 
 def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[str, object]:

@@ -13,10 +13,11 @@ from pyspark.sql import SparkSession
 from contracts import catalog
 from jobs import engine as engines
 from jobs.check import findings, gate
-from jobs.errors import GateFailed
+from jobs.errors import GateFailed, IntegrityError
 from jobs.lake import Lake
 from jobs.ledger import releases
 from jobs.read import released
+from jobs.run.product import build
 from jobs.run.release import release
 from jobs.settings import Settings
 from tests import small_lake
@@ -69,6 +70,34 @@ def test_one_broken_candidate_stops_the_release_of_its_group(home: Settings, kin
     assert (releases.latest(lake, GROUP), lake.version(releases.TABLE), lake.arrow("ledger.account").num_rows) == before
     for product in catalog().products:
         assert released(product, settings=home).arrow().num_rows == before[0][product]["rows"]
+    assert lake.arrow(name).equals(lake.arrow(name, before[0][name.split(".")[1]]["table_version"])), "it was rolled back"
+
+
+def test_a_failed_candidate_is_rolled_back_and_made_anew_by_the_next_build(home: Settings) -> None:
+    """Others of its group wait as they are."""
+    name, other = "product.glucose_daily", "product.engagement_daily"
+    lake = Lake(home.lake_root, catalog().tables)
+    good, waiting = lake.arrow(name), lake.version(other)
+    with engines.session(home.engine) as spark:
+        writer = Lake(home.lake_root, catalog().tables, spark)
+        writer.replace(name, writer.read(name).limit(1), lake.note(name))
+    with pytest.raises(IntegrityError, match="its account released"):
+        release(home, GROUP)
+    assert lake.arrow(name).equals(good) and lake.version(other) == waiting
+    assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily"], "it is not asked again and again"
+    assert build(home, "glucose_daily").result == "done"
+    assert release(home, GROUP).facts["number"] == 2
+
+
+def test_a_first_candidate_that_fails_leaves_nothing(home: Settings) -> None:
+    lake = Lake(home.lake_root, catalog().tables)
+    shutil.rmtree(home.home / "lake" / "ledger" / "release")
+    with engines.session(home.engine) as spark:
+        writer = Lake(home.lake_root, catalog().tables, spark)
+        writer.replace("product.optin_rates", writer.read("product.optin_rates").limit(1), lake.note("product.optin_rates"))
+    with pytest.raises(IntegrityError):
+        release(home, GROUP)
+    assert lake.arrow("product.optin_rates").num_rows == 0 and not releases.latest(lake, GROUP)
 
 
 @pytest.mark.parametrize("name", TABLES)
