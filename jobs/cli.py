@@ -13,7 +13,18 @@ import typer
 
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
-from jobs import cli_consent, cli_contract, cli_explain, cli_link, cli_loss, cli_quality, cli_recall, cli_rejected, cli_review
+from jobs import (
+    cli_consent,
+    cli_contract,
+    cli_explain,
+    cli_link,
+    cli_loss,
+    cli_quality,
+    cli_recall,
+    cli_rejected,
+    cli_review,
+    cli_zones,
+)
 from jobs.errors import ConcordError, ConfigurationError, no_room
 from jobs.settings import Settings
 
@@ -29,6 +40,7 @@ app.add_typer(cli_consent.app, name="consent")
 app.add_typer(cli_contract.app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
+app.add_typer(cli_zones.app, name="zones")
 app.command()(cli_loss.consent_loss)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]

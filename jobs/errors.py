@@ -9,6 +9,7 @@ from contracts.exit_codes import ExitCode
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_WORDS = ("no space left on device", "disk quota exceeded")
+REFUSED_WORDS = ("permission denied", "access denied", "accessdenied", "access_denied", "403 forbidden")
 
 
 class ConcordError(Exception):
@@ -77,6 +78,12 @@ class ConsentUnreadable(ConcordError):
     exit_code = ExitCode.CONSENT
 
 
+class NotReadable(ConcordError):
+    """A table of the lake may not be read by whoever asks."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
 class NotApproved(ConcordError):
     """An extract without a valid approval; nothing is delivered."""
 
@@ -103,3 +110,12 @@ def no_room(error: BaseException | None) -> NoRoom | None:
                           "room and run it again, what was not finished is done then")
         error = error.__cause__ or error.__context__
     return None
+
+
+def no_right(error: BaseException, address: str) -> NotReadable | None:
+    """What to say when an error tells that an address of the lake may not be read, as delta-rs, Arrow or a store puts it."""
+    if not isinstance(error, PermissionError) and not any(word in str(error).lower() for word in REFUSED_WORDS):
+        return None
+    return NotReadable(f"permission denied: {address} may not be read by this user; data scientists read released products, as "
+                       "members of the group that the platform names in CONCORD_READERS_GROUP, or by the bucket policy of "
+                       "`concord zones policy`")

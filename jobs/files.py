@@ -6,6 +6,8 @@ from pyarrow import fs
 
 from jobs.storage import arrow_store
 
+WORK, EXTRACTS = "_work", "_extracts"
+
 
 class Files:
     """Files below one folder of the lake."""

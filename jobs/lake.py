@@ -17,7 +17,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterP
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from contracts.model import Table
-from jobs.errors import IntegrityError, LakeError
+from jobs.errors import IntegrityError, LakeError, no_right
 from jobs.schema import arrow_schema, ddl, refuse_other_columns
 from jobs.storage import arrow_files, storage_options
 from jobs.written import GONE, Rows, cast, checked, refuse_columns, refuse_keys, with_gone
@@ -65,6 +65,8 @@ class Lake:
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
                               description=self.contract(name).description)
             found = DeltaTable(self.path(name), storage_options=self._options)
+            if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
+                found.create_checkpoint()
         refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
         return found
 
@@ -235,7 +237,11 @@ class Lake:
     def _delta(self, name: str) -> DeltaTable | None:
         try:
             return DeltaTable(self.path(name), storage_options=self._options)
-        except TableNotFoundError:
+        except (TableNotFoundError, OSError) as error:
+            if refused := no_right(error, self.path(name)):
+                raise refused from error
+            if isinstance(error, OSError):
+                raise
             return None
 
     def _refuse_frame_keys(self, name: str, rows: DataFrame) -> None:

@@ -83,14 +83,14 @@ def released(product: str, release: int | None = None, settings: Settings | None
     """A product as released: by the newest release, or by the one that is numbered.
 
     A superseded release is read with a warning (SupersededRelease), so that what was done with it can be replayed.
-    Raises LakeError when there is no such product or release.
+    Raises LakeError when there is no such product or release, NotReadable for whoever may not read the lake.
     """
     settings = settings or Settings()
     contracts = catalog()
     if product not in contracts.products:
         raise LakeError(f"no product is called {product!r}; there are {', '.join(sorted(contracts.products))}")
     lake = Lake(settings.lake_root, contracts.tables)
-    pins = [pin for pin in releases.of(lake, contracts.products[product].release_group) if pin["product"] == product]
+    pins = _pins(lake, contracts.products[product].release_group, product)
     wanted = pins[-1:] if release is None else [pin for pin in pins if pin["number"] == release]
     if not wanted:
         numbers = ", ".join(str(pin["number"]) for pin in pins) or "none yet"
@@ -103,8 +103,13 @@ def released(product: str, release: int | None = None, settings: Settings | None
                     wanted[0]["false_match_rate"], wanted[0]["missed_match_rate"])
 
 
+def _pins(lake: Lake, group: str, product: str) -> list[dict[str, Any]]:
+    """The pins of a product, oldest first. A reader makes no table, so one that is not there is empty."""
+    return [pin for pin in releases.of(lake, group) if pin["product"] == product] if lake.exists(releases.TABLE) else []
+
+
 def _superseded(lake: Lake, product: str, number: int, newest: int) -> str | None:
-    marks = withdrawals.superseded(lake, product, number)
+    marks = withdrawals.superseded(lake, product, number) if lake.exists(withdrawals.SUPERSEDED) else []
     reasons = ", ".join(sorted({mark["because"] for mark in marks}))
     return (f"{product} release {number} holds people who do not permit it any more ({reasons}): use it to replay what was "
             f"done with it, and release {newest} for anything new" if marks else None)

@@ -16,6 +16,7 @@ class Settings(BaseSettings):
     lake: str = ""
     engine: str = "sail"
     actor: str = ""
+    readers_group: str = ""
 
     @property
     def lake_root(self) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.types import ArrayType, StructField, StructType
 
-from jobs.files import Files
+from jobs.files import WORK, Files
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -43,7 +43,7 @@ def _nullable(kind: Any) -> Any:
 @contextmanager
 def workspace(root: str, name: str, spark: SparkSession) -> Iterator[Workspace]:
     """A workspace of that name, emptied before and after: what a killed run left behind is not read."""
-    folder = f"{root}/_work/{name}"
+    folder = f"{root}/{WORK}/{name}"
     Files(folder).clear()
     try:
         yield Workspace(folder, spark)

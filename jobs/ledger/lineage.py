@@ -28,7 +28,7 @@ def emit(settings: Settings, lake: Lake, stage: str, subject: str, run_id: str, 
         run=Run(runId=run_id), job=Job(namespace="concord", name=f"{stage}.{subject}"), producer=PRODUCER,
         inputs=[InputDataset(namespace=_namespace(lake), name=name) for name in inputs],
         outputs=[_output(lake, name, columns) for name, columns in outputs.items()])
-    settings.events.parent.mkdir(parents=True, exist_ok=True)
+    settings.events.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _append(settings.events, json.dumps(Serde.to_dict(event)).encode())
 
 

@@ -15,7 +15,7 @@ from jobs import keys
 from jobs.airflow_api import Airflow
 from jobs.delivery import upload
 from jobs.errors import LakeError, NotApproved
-from jobs.files import Files
+from jobs.files import EXTRACTS, Files
 from jobs.lake import Lake
 from jobs.ledger import accounts, extracts, releases
 from jobs.ledger.accounts import Entry
@@ -136,7 +136,7 @@ def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:
 
 def folder(settings: Settings, recipient: Recipient, extract_id: str) -> str:
     """Where the files of an extract lie until and after their delivery."""
-    return f"{settings.lake_root}/_extracts/{recipient.id}/{extract_id}"
+    return f"{settings.lake_root}/{EXTRACTS}/{recipient.id}/{extract_id}"
 
 
 def _pinned(shell: Shell, recipient: Recipient) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.load import Catalog, catalog
-from jobs import engine
+from jobs import engine, zones
 from jobs.errors import ConcordError, LostRace, no_room
 from jobs.lake import Lake, is_lost_race
 from jobs.ledger import audit
@@ -59,6 +59,7 @@ def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) 
     lake = Lake(settings.lake_root, contracts.tables)
     started, name = time.monotonic(), f"{stage}.{subject}"
     with _closed(Shell(settings, contracts, lake, trail, report), started) as shell, turn(settings.home / "turns", name):
+        zones.secure(settings, contracts.tables)
         if not with_engine:
             yield shell
             return
