@@ -21,9 +21,10 @@ import structlog
 
 from contracts import catalog
 from contracts.zones import is_open
-from jobs.errors import ConfigurationError
+from jobs.errors import ConfigurationError, LakeError
 from jobs.files import Files
 from jobs.lake import Lake
+from jobs.read import released
 from jobs.run.release import release
 from jobs.settings import Settings
 from jobs.zones import ACL, INHERITED, blocked, secure
@@ -219,3 +220,12 @@ def test_what_stands_in_the_readers_way_is_named(tmp_path: Path) -> None:
     above = blocked(tmp_path, GROUP)  # pytest's own folder, perhaps.
     lake.parent.chmod(0o700)
     assert blocked(lake, GROUP) == (above or lake.parent)
+
+
+def test_reading_makes_no_table(private: Settings, tmp_path: Path) -> None:
+    superseded = Path(private.lake_root) / "ledger" / "superseded"
+    shutil.rmtree(superseded)
+    assert released("glucose_daily", settings=private).arrow().num_rows == 24
+    with pytest.raises(LakeError, match="released are: none yet"):
+        released("glucose_daily", settings=Settings(home=tmp_path / "new", lake=""))
+    assert [path for top in (superseded, tmp_path / "new") for path in top.rglob("*") if path.is_file()] == []
