@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,8 @@ class Shared:
 def shared(small_release: Settings) -> Iterator[Shared]:
     """The small lake, opened after its first release; a command built a second on an engine that is a process of its own.
 
-    Everybody writes under the umask of the command. The folder is one that others may pass, as those of pytest are not.
+    All of it is written under the umask of the command, what comes later under a wider one. The place is one that others may
+    pass, as those of pytest are not.
     """
     place = Path(tempfile.mkdtemp(prefix="concord-"))
     before = os.umask(0o077)
@@ -80,6 +81,7 @@ def shared(small_release: Settings) -> Iterator[Shared]:
         more_readings(home)
         build_on_a_server(home, place / "engine")
         release(home, "engagement")
+        os.umask(0o022)  # As a server of somebody else's may have it.
         for name in catalog().tables:
             lake.ensure(name)
         Files(f"{home.lake_root}/_extracts/partner/e1").write("data.json", b"{}")
@@ -167,27 +169,30 @@ def test_without_a_group_everything_is_private_again(shared: Shared, private: Se
 
 @pytest.mark.parametrize("readers", ["", str(GROUP)], ids=["private", "shared"])
 def test_a_folder_that_was_opened_is_closed_with_a_warning(private: Settings, readers: str) -> None:
-    home, vault = with_readers(private, readers), Path(private.lake_root) / "vault"
+    home, root = with_readers(private, readers), Path(private.lake_root)
     secure(home, catalog().tables)
-    vault.chmod(0o755)
-    with structlog.testing.capture_logs() as logs:
-        secure(home, catalog().tables)
-    assert mode(vault) == 0o700
-    assert [(entry["log_level"], entry["folder"], entry["mode"]) for entry in logs] == [("warning", str(vault), "0755")]
+    for name in ("_work", "_extracts", "vault"):
+        (root / name).chmod(0o755)
+        with structlog.testing.capture_logs() as logs:
+            secure(home, catalog().tables)
+        assert mode(root / name) == 0o700
+        assert [(entry["log_level"], entry["folder"], entry["mode"]) for entry in logs] == [("warning", str(root / name), "0755")]
 
 
 def test_a_run_that_was_killed_while_it_opened_a_zone_is_made_good(private: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     home, product, given = with_readers(private), Path(private.lake_root) / "product", []
+    product.chmod(0o2750)
     with monkeypatch.context() as patch:
-        def killed(path: Path, _: int, __: int) -> None:
+        def killed(path: Path, user: int, group: int, chown: Callable[..., None] = os.chown) -> None:
             given.append(path)
-            if len(given) == 12:
+            chown(path, user, group)
+            if path.is_file() and path.is_relative_to(product):
                 raise KeyboardInterrupt
 
         patch.setattr(os, "chown", killed)
         with pytest.raises(KeyboardInterrupt):
             secure(home, catalog().tables)
-    assert mode(product) == 0o700 and any(path.is_relative_to(product) for path in given)
+    assert mode(product) == 0o700 and given[-1].stat().st_gid == GROUP
     secure(home, catalog().tables)
     assert {path.stat().st_gid for path in product.rglob("*")} == {GROUP}
     assert {mode(path) for path in product.rglob("*")} == {0o2750, 0o640}

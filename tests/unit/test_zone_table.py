@@ -57,6 +57,18 @@ def test_nothing_beside_the_zones_is_read_or_listed(root: str):
             assert allows(policy, ARN, action, f"arn:aws:s3:::{bucket}", listed) is False, listed
 
 
+@ROOTS
+def test_what_is_allowed_is_no_more_than_that_without_the_denials_too(root: str):
+    policy, below = bucket_policy(root, catalog().tables, [ARN]), root.removeprefix("s3://")
+    alone = {"Statement": [statement for statement in policy["Statement"] if statement["Effect"] == "Allow"]}
+    bucket, _, prefix = below.partition("/")
+    for name in (name for name in catalog().tables if not is_open(name)):
+        folder = name.replace(".", "/")
+        assert allows(alone, ARN, "s3:GetObject", f"arn:aws:s3:::{below}/{folder}/part-0.parquet") is None
+        assert allows(alone, ARN, "s3:ListBucket", f"arn:aws:s3:::{bucket}", f"{prefix}/{folder}/".lstrip("/")) is None
+    assert allows(alone, ARN, "s3:ListBucket", f"arn:aws:s3:::{bucket}") is None
+
+
 @pytest.mark.parametrize(("root", "arns", "said"), [
     ("/data/lake", [ARN], "CONCORD_READERS_GROUP"), ("s3://b", [], "--reader"), ("s3://b", ["arn:aws:iam::123456789012:root"], "root"),
     ("s3://b", ["*"], "no ARN"), ("s3://b", [ARN, ARN.replace("aws:", "aws-cn:")], "one partition")])
