@@ -78,9 +78,10 @@ class ExpectQualityMetricToMeet(BatchExpectation):
     def _prescriptive_renderer(cls, configuration: Any = None, result: Any = None, runtime_configuration: Any = None,
                                **_: Any) -> list[RenderedStringTemplateContent]:
         kwargs = configuration.kwargs
-        of = f" of {', '.join(kwargs['columns'])}" if kwargs.get("columns") else ""
-        params = {"metric": kwargs["metric"], "of": of, "must": kwargs["must"],
+        columns = kwargs.get("columns")
+        params = {"metric": kwargs["metric"], "columns": ", ".join(columns or []), "must": kwargs["must"],
                   "numbers": " and ".join(f"{n:g}" for n in kwargs["numbers"]),
                   "unit": "percent" if kwargs.get("is_percent") else "rows"}
         return [RenderedStringTemplateContent(content_block_type="string_template", string_template={
-            "template": "$metric$of $must $numbers $unit", "params": params, "styling": None})]
+            "template": f"$metric{' of $columns' if columns else ''} $must $numbers $unit", "params": params,
+            "styling": (runtime_configuration or {}).get("styling") or {}})]

@@ -93,7 +93,12 @@ def _finding(result: Any) -> Finding:
 
 @lru_cache(maxsize=1)
 def _context() -> Any:
-    """One ephemeral context a process. Great Expectations sets its own log level when it is imported: ours comes after."""
+    """The one in which a process checks."""
+    return new_context()
+
+
+def new_context() -> Any:
+    """An ephemeral context that is silent. Great Expectations sets its own log level when it is imported: ours comes after."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from contracts.load import catalog
 from jobs.lake import Lake
@@ -10,6 +11,14 @@ from jobs.ledger.quality import TABLE
 from jobs.settings import Settings
 
 Rows = list[dict[str, Any]]
+
+
+class Docs(NamedTuple):
+    """What Data Docs hold: how many checks of how many tables, and how many older checks were left out."""
+
+    checks: int
+    tables: int
+    left_out: int
 
 
 def overview(settings: Settings) -> Rows:
@@ -27,8 +36,38 @@ def checks(settings: Settings, table: str | None = None) -> Rows:
     table_name, subject, checked_at (UTC), contract_version, rows (None where no expectation counts rows), expectations (how
     many), not_met: expectation, columns, broken (rows; None where it counts none).
     """
+    return _checks(expectations(settings, table))
+
+
+def docs(settings: Settings, folder: Path, table: str | None = None, only_failed: bool = False, *, most: int) -> Docs:
+    """Write the newest checks as Data Docs of Great Expectations into a folder; without checks there is nothing to write.
+
+    Raises ConfigurationError for a folder that is not ours, IntegrityError where a page cannot be made.
+    """
+    rows = expectations(settings, table)
+    found = [check for check in _checks(rows) if check["not_met"] or not only_failed]
+    shown = found[:most]
+    if shown:
+        from jobs.pages.data_docs.site import write
+
+        asked: dict[tuple[str, str], Rows] = {(check["table_name"], check["subject"]): [] for check in shown}
+        for row in rows:
+            if (of := (row["table_name"], row["subject"])) in asked:
+                asked[of].append(row | {"description": _described(row)})
+        write(folder, [(check, asked[check["table_name"], check["subject"]]) for check in shown])
+    return Docs(len(shown), len({check["table_name"] for check in shown}), len(found) - len(shown))
+
+
+def _described(row: dict[str, Any]) -> str | None:
+    """What the contract says of a rule, if it is still the contract of the check."""
+    table = catalog().tables.get(row["table_name"])
+    rules = table.quality if table and table.version == row["contract_version"] else ()
+    return next((rule.description or None for rule in rules if rule.name == row["rule"]), None)
+
+
+def _checks(rows: Rows) -> Rows:
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in expectations(settings, table):
+    for row in rows:
         check = found.setdefault((row["table_name"], row["subject"]), {
             "table_name": row["table_name"], "subject": row["subject"], "checked_at": row["checked_at"],
             "contract_version": row["contract_version"], "rows": None, "expectations": 0, "not_met": []})

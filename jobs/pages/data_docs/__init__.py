@@ -1,0 +1,1 @@
+"""Data Docs of Great Expectations that need nothing but themselves."""
