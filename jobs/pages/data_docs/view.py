@@ -26,7 +26,8 @@ class Page(DefaultJinjaPageView):
 
     def __init__(self, custom_styles_directory: str | None = None, custom_views_directory: str | None = None) -> None:
         super().__init__(custom_styles_directory, custom_views_directory)
-        self.env.loader = ChoiceLoader([FileSystemLoader(Path(__file__).parent), self.env.loader])
+        stock: Any = self.env.loader
+        self.env.loader = ChoiceLoader([FileSystemLoader(Path(__file__).parent), stock])
 
 
 class Findings(ValidationResultsTableContentBlockRenderer):
@@ -35,7 +36,7 @@ class Findings(ValidationResultsTableContentBlockRenderer):
     @classmethod
     def render(cls, render_object: list[Any], **kwargs: Any) -> Any:
         """The table of results."""
-        made = super().render(render_object, **kwargs)
+        made: Any = super().render(render_object, **kwargs)
         made.header_row += ["Severity", "Rule"]
         for cells, result in zip(made.table, render_object, strict=True):
             said = result.expectation_config
