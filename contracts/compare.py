@@ -74,6 +74,11 @@ def _rule(old: Any, new: Any) -> Breaks:
     return "sources" if not old else "readers"
 
 
+def _limit(old: Any, new: Any) -> Breaks:
+    """A lower limit stops batches that went through; a higher one sets apart what was set apart, and lets the rest on."""
+    return "sources" if new.share < old.share or new.tolerated < old.tolerated else None
+
+
 def _connector(old: Any, new: Any) -> Breaks:
     """Another address or page size changes no record, another connector may."""
     return "readers" if new.connector != old.connector else None
@@ -109,7 +114,7 @@ RECIPIENT: dict[str, Judge] = {
     "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less}
 SOURCE: dict[str, Judge] = {
     **COMMON, "connection": _connector, "schedule": _safe, "retention_days": _less, "legal_basis": _readers,
-    "jurisdictions": _others, "link_purposes": _others, "refusal": _readers}
+    "jurisdictions": _others, "link_purposes": _others, "refusal": _readers, "reject_limit": _limit}
 STREAM: dict[str, Judge] = {
     "path": _readers, "record_id": _readers, "version": _readers, "deleted": _readers, "items": _readers, "cursor": _safe,
     "since": _safe, "revisit_days": _safe}

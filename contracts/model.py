@@ -128,6 +128,16 @@ class Refusal(Frozen):
     purge_after_days: Annotated[int, Field(ge=0)]
 
 
+class RejectLimit(Frozen):
+    """How many of a batch's records may be set apart: more than ``share`` of a stream's stop the batch as a whole.
+
+    Up to ``tolerated`` records of a stream never do: in a small batch one bad record is a large share.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.2
+    tolerated: Annotated[int, Field(ge=0)] = 100
+
+
 class Source(Contract):
     """A source system: its streams, and the core rows made of them. ``refusal`` is None where nobody is asked
     for consent, or where it brings nothing that could be refused."""
@@ -139,6 +149,7 @@ class Source(Contract):
     jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...]
     link_purposes: tuple[Purpose, ...]
     refusal: Refusal | None = None
+    reject_limit: RejectLimit = RejectLimit()
     streams: tuple[Stream, ...]
     feeds: tuple[Feed, ...]
 
@@ -276,5 +287,5 @@ class Recipient(Contract):
         return self
 
 
-__all__ = ["Call", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient", "Refusal", "Source",
-           "Stream", "Table"]
+__all__ = ["Call", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient", "Refusal",
+           "RejectLimit", "Source", "Stream", "Table"]

@@ -22,6 +22,7 @@ from jobs import (
     cli_quality,
     cli_recall,
     cli_rejected,
+    cli_replay,
     cli_review,
     cli_zones,
 )
@@ -201,7 +202,6 @@ def lineage(extract_id: Annotated[str, typer.Argument(help="An extract, or a tab
 
 
 app.command()(cli_explain.explain)
-app.command()(cli_explain.replay)
 
 
 @app.command()
@@ -240,6 +240,7 @@ cli_link.add(app, _report)
 cli_review.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
+cli_replay.add(app, _known, _report)
 cli_quality.add(app, _known)
 
 

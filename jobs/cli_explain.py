@@ -1,4 +1,4 @@
-"""`concord explain` and `concord replay`: what an officer asks about a past release."""
+"""`concord explain`: what an officer asks about a person in a past release."""
 
 from __future__ import annotations
 
@@ -36,26 +36,9 @@ def explain(release: Release, product: Product = "", token_file: TokenFile = Non
 
     wanted = asked(catalog(), release, product or None)
     question = Question(sys.stdin.buffer.read(MOST_BYTES), token_file)
-    run(Settings(), wanted, question, _document if as_json else show_explanation)
+    run(Settings(), wanted, question, document if as_json else show_explanation)
 
 
-def replay(release: Release, product: Product = "", token_file: TokenFile = None, as_json: AsJson = False) -> None:
-    """Decide the permits of RELEASE again, and hold its people and its accounts against them.
-
-    Standard input is {"token": "..."}, with the token of an officer's log-in to Airflow, unless --token-file holds it.
-    Ends with 8 when somebody is in the release who was not permitted, or the accounts differ.
-
-    Example: concord replay --release engagement/3 --token-file token
-    """
-    from jobs.answers import show_replay
-    from jobs.run.asking import MOST_BYTES, Question
-    from jobs.run.past import asked
-    from jobs.run.replay import replay as run
-
-    wanted = asked(catalog(), release, product or None)
-    question = Question(b"" if token_file else sys.stdin.buffer.read(MOST_BYTES), token_file)
-    run(Settings(), wanted, question, _document if as_json else show_replay)
-
-
-def _document(answer: dict[str, Any]) -> None:
+def document(answer: dict[str, Any]) -> None:
+    """Print an answer as JSON."""
     typer.echo(json.dumps(answer, indent=2, default=lambda moment: moment.isoformat()))

@@ -46,12 +46,14 @@ def _show(found: list[dict[str, Any]]) -> None:
 
     counts = ("records", "batches")
     table = titled(f"Records set apart: {sum(row['rows'] for row in found):,}", "source", "stream", "reason", "field", "contract",
-                   *counts, "first (UTC)", "last (UTC)", numbers=counts)
+                   "replay", *counts, "first (UTC)", "last (UTC)", numbers=counts)
     for row in found:
         times = [f"{row[name]:%Y-%m-%d %H:%M}" for name in ("first_at", "last_at")]
         table.add_row(row["source"], row["stream"], row["reason_code"], row["field"] or "-", row["contract_version"],
-                      f"{row['rows']:,}", f"{row['batches']:,}", *times)
+                      "due" if row["is_due"] else "-", f"{row['rows']:,}", f"{row['batches']:,}", *times)
     screen().print(table)
+    for source in sorted({row["source"] for row in found if row["is_due"]}):
+        typer.echo(f"rejected under other rules than today's: concord replay {source}")
 
 
 def _show_records(found: list[dict[str, Any]]) -> None:

@@ -78,7 +78,7 @@ def titled(title: str, *columns: str, numbers: tuple[str, ...] = ()) -> Table:
 
 
 def _sources(found: dict[str, Any]) -> Table:
-    counts = ("landed", "accepted", "superseded", "duplicate", "deletion", "refused", "rejected", "waiting")
+    counts = ("landed", "accepted", "superseded", "duplicate", "deletion", "refused", "rejected", "waiting", "replayed")
     table = titled("What became of every record", "source", *counts, "rejected because", numbers=counts)
     for row in found["sources"]:
         table.add_row(row["source"], *[f"{row[c]:,}" for c in counts], _pairs(row["reasons"]))

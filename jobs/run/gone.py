@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.vocabulary import GoneReason, PermitReason
 from jobs import keys
-from jobs.ledger import batches
+from jobs.ledger import batches, replays
 from jobs.run import consent
 from jobs.run.shell import Shell
 from jobs.stages import withdrawal as stage
@@ -56,7 +56,7 @@ def find(shell: Shell, held: DataFrame, decisions: DataFrame, basis: Basis) -> l
     found = stage.gone(held, decisions).toArrow().to_pylist()
     denied = sorted({row["person_key"] for row in found if row["reason_code"] == PermitReason.DENIED})
     said = _denials(shell, denied, basis) if denied else {}
-    conformed = batches.conformed(shell.lake) if denied else {}
+    conformed = {**batches.conformed(shell.lake), **replays.finished(shell.lake)} if denied else {}
     gone = []
     for row in sorted(found, key=lambda r: r["pseudonym"]):
         news = stage.first_news(said.get(row["person_key"], ()), conformed, basis.since)

@@ -11,9 +11,10 @@ from contracts.load import catalog
 from contracts.vocabulary import RejectReason
 from jobs.errors import ConfigurationError
 from jobs.lake import Lake
+from jobs.run.rules import rules
 from jobs.settings import Settings
 
-ALIKE = ["source", "stream", "reason_code", "field", "contract_version"]
+ALIKE = ["source", "stream", "reason_code", "field", "contract_version", "is_due"]
 PLACE = ["batch_id", "position", "rejected_at"]
 Rows = list[dict[str, Any]]
 
@@ -21,7 +22,8 @@ Rows = list[dict[str, Any]]
 def overview(settings: Settings, source: str | None = None, reason: str | None = None) -> Rows:
     """How many records are set apart for which reason, the most first.
 
-    ``ALIKE``, rows, batches (how many), first_at and last_at (UTC). Raises ConfigurationError for a reason that there is not.
+    ``ALIKE``, rows, batches (how many), first_at and last_at (UTC). is_due: other rules than today's rejected them, so that a
+    replay takes them up. Raises ConfigurationError for a reason that there is not.
     """
     counted = _apart(settings, source, reason).group_by(ALIKE).aggregate([
         ("batch_id", "count"), ("batch_id", "count_distinct"), ("rejected_at", "min"), ("rejected_at", "max")])
@@ -42,9 +44,10 @@ def _apart(settings: Settings, source: str | None, reason: str | None) -> pa.Tab
     contracts = catalog()
     lake = Lake(settings.lake_root, contracts.tables)
     wanted = None if reason is None else pc.field("reason_code") == reason
-    read = [*ALIKE[1:], *PLACE]  # Not the record's id: it may tell whose it is.
+    read = [*ALIKE[1:-1], "rules_sha256", *PLACE]  # Not the record's id: it may tell whose it is.
     found = []
     for name in sorted(contracts.sources) if source is None else [source]:
         rows = lake.arrow(f"{contracts.sources[name].raw}__rejected", columns=read, filters=wanted)
-        found.append(rows.append_column("source", pa.array([name] * rows.num_rows, pa.string())))
+        due = pc.not_equal(rows["rules_sha256"], rules(contracts.sources[name], contracts.tables))
+        found.append(rows.append_column("source", pa.array([name] * rows.num_rows, pa.string())).append_column("is_due", due))
     return pa.concat_tables(found)

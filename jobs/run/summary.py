@@ -12,7 +12,7 @@ from contracts.vocabulary import Outcome
 from jobs.errors import IntegrityError
 from jobs.files import Files
 from jobs.lake import Lake
-from jobs.ledger import accounts, batches, extracts, releases, withdrawals
+from jobs.ledger import accounts, batches, extracts, releases, replays, withdrawals
 from jobs.run.extract import folder
 from jobs.run.product import candidate_id
 from jobs.settings import Settings
@@ -37,6 +37,9 @@ def summary(settings: Settings) -> dict[str, Any]:
 def _source(lake: Lake, source: str) -> dict[str, Any]:
     landed = batches.of(lake, source)
     entries = [row for row in accounts.of(lake, {b["batch_id"] for b in landed}) if row["stage"] == "conform"]
+    # What a replay took up has the outcome that it has since.
+    again = replays.entries(lake, source)
+    entries += [{**row, "rows": -row["rows"] if row["stage"] == replays.TAKEN else row["rows"]} for row in again]
     outcomes = {str(o): sum(r["rows"] for r in entries if r["outcome"] == o) for o in Outcome}
     waiting = sum(b["rows"] for b in landed if b["conformed_at"] is None)
     total = sum(b["rows"] for b in landed)
@@ -47,7 +50,9 @@ def _source(lake: Lake, source: str) -> dict[str, Any]:
     for row in entries:
         if row["outcome"] == Outcome.REJECTED:
             reasons[row["reason_code"]] = reasons.get(row["reason_code"], 0) + row["rows"]
-    return {"source": source, "batches": len(landed), "landed": total, "waiting": waiting, **outcomes, "reasons": reasons}
+    replayed = sum(row["rows"] for row in again if row["stage"] == replays.STAGE)
+    return {"source": source, "batches": len(landed), "landed": total, "waiting": waiting, **outcomes, "replayed": replayed,
+            "reasons": {reason: rows for reason, rows in reasons.items() if rows}}
 
 
 def _product(lake: Lake, product: Product) -> dict[str, Any]:

@@ -15,16 +15,16 @@ from jobs.stages import parsed as parser
 from jobs.stages.clocks import CLOCK_SKEW
 from jobs.stages.mapping import Cell, Json, compile_call
 
-ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "version_at", "is_gone")
+ENVELOPE = ("batch_id", "position", "stream", "record_id", "payload_sha256", "received_at", "known_at", "version_at", "is_gone")
 CHECK_REASONS = {"exists": RejectReason.MISSING, "one_of": RejectReason.UNKNOWN_CODE}
 
 
 def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Table], checks: bool = True) -> DataFrame:
     """The records of one stream of a batch with their core columns and their first problem.
 
-    Columns: position, record_id, payload_sha256, received_at, version_at, is_gone, reason_code and field (null when all
-    is well) and one struct ``row_<feed>`` a feed, null where the record does not feed it. ``checks=False`` leaves the
-    contract's constraints to the gate; only tests do that.
+    raw: envelopes, and known_at: since when they can be read, which for a batch is when they were received. Columns:
+    ``ENVELOPE``, reason_code and field (null when all is well) and one struct ``row_<feed>`` a feed, null where the record
+    does not feed it. ``checks=False`` leaves the contract's constraints to the gate; only tests do that.
     """
     feeds = [f for f in source.feeds if f.stream == stream.name]
     base = _envelope(raw, stream)
@@ -50,10 +50,10 @@ def typed(raw: DataFrame, source: Source, stream: Stream, tables: dict[str, Tabl
 def contested(records: DataFrame, known: DataFrame) -> DataFrame:
     """The outcomes (position, outcome) of records that occur more than once in the batch or that core knows already.
 
-    ``records`` are those of ``typed``; ``known`` (record_id, version_at, payload_sha256, is_gone) is what core holds of
-    records from other batches, and which of them were deleted. The latest version of a record wins, by version_at
-    and then by batch and position; a deletion is a version like any other, so that an older edit does not bring back
-    what is gone.
+    ``records`` are those of ``typed``; ``known`` (record_id, version_at, payload_sha256, is_gone, position) is what core holds
+    of records from other batches, and which of them were deleted; its position is null where it came before all of them. The
+    latest version of a record wins, by version_at and then by batch and position; a deletion is a version like any
+    other, so that an older edit does not bring back what is gone.
     """
     well = records.where(F.col("reason_code").isNull()).select(
         "record_id", "position", "payload_sha256", "is_gone", "version_at", "received_at")
@@ -63,14 +63,16 @@ def contested(records: DataFrame, known: DataFrame) -> DataFrame:
     order = F.struct(F.coalesce(F.col("version_at"), F.col("received_at")).alias("at"), F.col("position"))
     best = few.groupBy("record_id").agg(F.max(order).alias("best"))
     copies = few.groupBy("record_id", "payload_sha256", "is_gone").agg(F.max("position").alias("copy"))
-    held = met.groupBy("record_id").agg(F.max(F.struct("version_at", "payload_sha256", "is_gone")).alias("held"))
+    held = met.groupBy("record_id").agg(F.max(F.struct("version_at", "payload_sha256", "is_gone", "position")).alias("held"))
     joined = (few.join(best, "record_id").join(copies, ["record_id", "payload_sha256", "is_gone"])
               .join(held, "record_id", "left"))
     same = (F.col("held.payload_sha256") == F.col("payload_sha256")) & (F.col("held.is_gone") == F.col("is_gone"))
+    newer = F.coalesce(F.nullif(F.col("held.version_at"), F.col("version_at")) > F.col("version_at"),
+                       F.col("held.position") > F.col("position"))
     outcome = (F.when(F.col("copy") != F.col("position"), F.lit(str(Outcome.DUPLICATE)))
                .when(F.col("best.position") != F.col("position"), F.lit(str(Outcome.SUPERSEDED)))
                .when(same, F.lit(str(Outcome.DUPLICATE)))
-               .when(F.col("held.version_at") > F.col("version_at"), F.lit(str(Outcome.SUPERSEDED)))
+               .when(newer, F.lit(str(Outcome.SUPERSEDED)))
                .when(F.col("is_gone"), F.lit(str(Outcome.DELETION)))
                .otherwise(F.lit(str(Outcome.ACCEPTED))))
     return joined.select("position", outcome.alias("contest"))
@@ -99,7 +101,7 @@ def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> D
     row, types, made = F.col(name), ddl(table), {m.column for m in feed.mappings}
     accepted = decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull())
     accepted = parser.exploded(accepted, name) if feed.parse else accepted.withColumn("part", F.lit(0))
-    values = {"source": F.lit(source.id), "contract_version": F.lit(source.version), "known_at": F.col("received_at"),
+    values = {"source": F.lit(source.id), "contract_version": F.lit(source.version), "known_at": F.col("known_at"),
               **{n: F.col(n) for n in ("record_id", "version_at", "batch_id", "payload_sha256", "part")}}
     columns = [(values[n] if n in values else row[n] if n in made else F.lit(None)).cast(t).alias(n)
                for n, t in types.items()]
@@ -120,11 +122,12 @@ def account(decided: DataFrame) -> DataFrame:
     return decided.groupBy("stream", "outcome", reason.alias("reason_code")).agg(F.count("*").alias("rows"))
 
 
-def rejected(decided: DataFrame, source: Source) -> DataFrame:
+def rejected(decided: DataFrame, source: Source, rules_sha256: str) -> DataFrame:
     """Pointers to the rejected records; rejected_at is when the batch was received, so that it can be made again."""
     return decided.where(F.col("outcome") == str(Outcome.REJECTED)).select(
         "batch_id", "position", "stream", "record_id", "reason_code", "field",
-        F.lit(source.version).alias("contract_version"), F.col("received_at").alias("rejected_at"))
+        F.lit(source.version).alias("contract_version"), F.lit(rules_sha256).alias("rules_sha256"),
+        F.col("received_at").alias("rejected_at"))
 
 
 def _envelope(raw: DataFrame, stream: Stream) -> DataFrame:
@@ -134,7 +137,8 @@ def _envelope(raw: DataFrame, stream: Stream) -> DataFrame:
     version = compile_call(stream.version, Json(F.col("text"))) if stream.version else _nothing("timestamp")
     gone = compile_call(stream.deleted, Json(F.col("text"))).value if stream.deleted else F.lit(False)
     return base.select("batch_id", "position", "stream", "record_id", F.col("sha256").alias("payload_sha256"),
-                       "received_at", "text", version.value.alias("version_at"), version.problem.alias("version_problem"),
+                       "received_at", "known_at", "text", version.value.alias("version_at"),
+                       version.problem.alias("version_problem"),
                        (F.col("is_deleted") | F.coalesce(gone, F.lit(False))).alias("is_gone"))
 
 

@@ -62,7 +62,7 @@ def first_news(denials: Iterable[Mapping[str, Any]], conformed: Mapping[str, dat
                since: datetime) -> Denial | None:
     """Of one person's standing noes the one said first that was not known at ``since``; None when all were.
 
-    denials: rows of ``denials``. conformed: when each batch was conformed; a batch that it does not name is news.
+    denials: rows of ``denials``. conformed: when each batch was conformed or replay ended; one it does not name is news.
     """
     fresh = [Denial(d["source"], d["record_id"], d["said_at"], conformed.get(d["batch_id"])) for d in denials]
     fresh = [d for d in fresh if d.known_at is None or d.known_at > since]

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from jobs.ledger import batches
 from jobs.run import conform as shell
 from jobs.settings import Settings
+from jobs.stages import conform as stage
 from tests.landing import RECEIVED, Raw, account, core, land, probe, reading
 
 DAYS = [f"2026-10-{day:02}T00:00:00Z" for day in range(1, 10)]
@@ -88,7 +89,7 @@ def naive(landed: list[list[Event]]) -> tuple[dict[tuple[int, int], str], dict[i
 def conformed(engine: str, landed: list[list[Event]]) -> tuple[dict[tuple[int, int], str], dict[int, tuple[str, float]], int]:
     """The same through the real stage: outcomes, core by record, and how many rows the accounts hold."""
     decided: dict[tuple[int, int], str] = {}
-    counted = shell.stage.account
+    counted = stage.account
 
     def note(frame: DataFrame) -> DataFrame:
         for row in frame.select("batch_id", "position", "outcome").collect():
@@ -97,7 +98,7 @@ def conformed(engine: str, landed: list[list[Event]]) -> tuple[dict[tuple[int, i
 
     with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONCORD_CONTRACTS", probe(Path(home)))
-        patch.setattr(shell.stage, "account", note)
+        patch.setattr(stage, "account", note)
         made = Settings(home=Path(home), lake="", engine=engine, actor="test")
         for number, batch in enumerate(landed):
             land(made, "probe", [e.raw for e in batch], number + 1)

@@ -31,6 +31,7 @@ from jobs.run.people import resolve
 from jobs.run.product import candidate_id
 from jobs.run.release import release
 from jobs.settings import Settings
+from jobs.stages import conform as stage
 from tests.landing import apart, lake_of
 
 CONTRACT = """
@@ -127,7 +128,7 @@ class House:
 
     def watch(self) -> None:
         """Let landing fetch what is waiting, and note each record's outcome and how many rows each product was built with."""
-        counted, made = conforming.stage.account, building._build
+        counted, made = stage.account, building._build
 
         def fetch(source: Source, *_: object) -> Iterator[Any]:
             yield from self.waiting
@@ -147,7 +148,7 @@ class House:
 
         self.patch.setattr(landing, "fetch", fetch)
         self.patch.setattr(landing, "access", lambda _: None)
-        self.patch.setattr(conforming.stage, "account", account)
+        self.patch.setattr(stage, "account", account)
         self.patch.setattr(building, "_build", build)
 
     def run(self) -> list[str]:

@@ -22,6 +22,7 @@ from jobs.ledger import batches
 from jobs.run import conform as conforming
 from jobs.run import land as landing
 from jobs.settings import Settings
+from jobs.stages import conform as stage
 from tests.integration.connecting import NAMES, STREAMS, Listener, Reader, access_to, contract, free_port, reader
 from tests.landing import Raw, account, apart, core, lake_of, land, probe, reading
 
@@ -107,7 +108,7 @@ def landed(request: pytest.FixtureRequest, sources: Sources, monkeypatch: pytest
     sources.control("reset")
     source = contract(request.param, PAGES[request.param], 8)
     made = Landing(Settings(home=tmp_path, lake="", engine=engine, actor="test"), sources, request.param, reader(sources, source))
-    counted = conforming.stage.account
+    counted = stage.account
 
     def note(decided: DataFrame) -> DataFrame:
         for row in decided.select("batch_id", "position", "outcome").collect():
@@ -118,7 +119,7 @@ def landed(request: pytest.FixtureRequest, sources: Sources, monkeypatch: pytest
     monkeypatch.setattr(landing, "fetch", lambda _, access, state, known, now: fetch(source, access, state, known, made.clean.clock()))
     monkeypatch.setattr(landing, "access", made.access)
     monkeypatch.setattr(landing, "CHUNK", 10)
-    monkeypatch.setattr(conforming.stage, "account", note)
+    monkeypatch.setattr(stage, "account", note)
     return made
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from contracts import catalog
-from jobs import cli_explain
+from jobs import cli, cli_explain
 from jobs.answers import SHOWN, show_explanation
 from jobs.errors import ConfigurationError, ConsentUnreadable, IntegrityError, LakeError
 from jobs.lake import Lake
@@ -191,7 +191,8 @@ def test_the_commands_print_what_was_asked(home: Settings, monkeypatch, capsys, 
     cli_explain.explain("engagement/2", as_json=as_json)
     said = capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(question(None).content)))
-    cli_explain.replay("engagement/2", as_json=as_json)
+    monkeypatch.setenv("CONCORD_HOME", str(home.home))
+    cli.app(["replay", "--release", "engagement/2", *(["--json"] if as_json else [])], standalone_mode=False)
     counted = capsys.readouterr().out
     if as_json:
         assert json.loads(said)["products"][0]["then"]["reason_code"] and json.loads(counted)["products"][0]["agrees"]

@@ -16,6 +16,7 @@ from contracts.vocabulary import Outcome, RejectReason
 from jobs.ledger import batches
 from jobs.run import conform as shell
 from jobs.settings import Settings
+from jobs.stages import conform as stage
 from tests.landing import RECEIVED, Raw, account, apart, core, lake_of, land, probe, reading
 
 D1, D2, D3, D4 = (f"2026-10-0{n}T00:00:00Z" for n in range(1, 5))
@@ -148,8 +149,8 @@ def run(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
                 made.decided[row["batch_id"], row["position"]] = row["outcome"]
             return counted(decided)
 
-        counted = shell.stage.account
-        patch.setattr(shell.stage, "account", account_and_note)
+        counted = stage.account
+        patch.setattr(stage, "account", account_and_note)
         made.conform()
         yield made
 
