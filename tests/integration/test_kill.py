@@ -26,7 +26,7 @@ from tests import small_lake
 from tests.integration.airflow_stand_in import Run, serving
 
 CLOCKS = {"at", "written_at", "checked_at", "conformed_at", "landed_at", "received_at", "rejected_at", "released_at", "prepared_at",
-          "decided_at", "delivered_at", "linked_at", "minted_at", "run_id", "manifest_sha256"}
+          "decided_at", "delivered_at", "linked_at", "minted_at", "taken_at", "known_at", "superseded_at", "run_id", "manifest_sha256"}
 WRITES = ((Lake, ("append_arrow", "merge_arrow", "replace_arrow", "merge", "replace")), (Files, ("write",)))
 
 
@@ -71,21 +71,24 @@ def contents(made: Settings) -> dict[str, list[str]]:
 
 
 def every_kill(monkeypatch: pytest.MonkeyPatch, prepared: Path, work: Path, engine: str,
-               stage: Callable[[Settings], Any]) -> int:
-    """Run a stage on copies of a lake, killed at every write, then again; each must end as the undisturbed one."""
+               stage: Callable[[Settings], Any], after: tuple[int, int] | None = None) -> int:
+    """Run a stage on copies of a lake, killed at every write, then again; each must end as the undisturbed one.
+
+    after: only after the writes from the one to the other.
+    """
     made = _copy(prepared, work, engine)
     with killed_at(monkeypatch, 0, False) as count:
         stage(made)
     expected, writes = contents(made), count[0]
     stage(made)
     assert contents(made) == expected, "a second run changed the lake"
-    for number in range(1, writes + 1):
-        for after in (False, True):
-            made = _copy(prepared, work, engine)
-            with killed_at(monkeypatch, number, after), pytest.raises(Killed):
-                stage(made)
+    every = [(number, late) for number in range(1, writes + 1) for late in (False, True)]
+    for number, late in [(number, True) for number in range(after[0], after[1] + 1)] if after else every:
+        made = _copy(prepared, work, engine)
+        with killed_at(monkeypatch, number, late), pytest.raises(Killed):
             stage(made)
-            assert contents(made) == expected, f"killed {'after' if after else 'before'} write {number} of {writes}"
+        stage(made)
+        assert contents(made) == expected, f"killed {'after' if late else 'before'} write {number} of {writes}"
     return writes
 
 
@@ -127,7 +130,7 @@ def test_conform(monkeypatch, tmp_path, source, engine):
     made = small_lake.settings(tmp_path / "prepared", engine)
     landing.land(made, "adherence_app")
     assert every_kill(monkeypatch, tmp_path / "prepared", tmp_path / "work", engine,
-                      lambda s: conforming.conform(s, "adherence_app")) == 5
+                      lambda s: conforming.conform(s, "adherence_app")) == 6
 
 
 def test_build_and_release(monkeypatch, tmp_path, engine):

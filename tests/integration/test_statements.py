@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,9 +55,12 @@ APP = [
     [answer(1, "withdrawn", 2, note="late"), answer(3, "granted", 1, **UNDATED), answer(4, "granted", 1)]]
 CLOUD = [
     [fhir("gone", ["research", "decision_support"], 1), fhir("fewer", ["research", "decision_support"], 1, [LAB]),
-     *[fhir(f"broken-{n}", ["research"], 1) for n in range(len(BROKEN))]],
+     *[fhir(f"broken-{n}", ["research"], 1) for n in range(len(BROKEN))],
+     fhir("in part", ["research"], 1, [LAB]), fhir("unread, then gone", ["research"], 1)],
     [Raw("Consent/gone", {}, "Consent", is_deleted=True), fhir("fewer", ["research"], 2),
-     *[fhir(f"broken-{n}", ["research"], 2, **broken) for n, (broken, _) in enumerate(BROKEN.values())]]]
+     *[fhir(f"broken-{n}", ["research"], 2, **broken) for n, (broken, _) in enumerate(BROKEN.values())],
+     fhir("in part", [], 2, dateTime="2036-01-01"), fhir("unread, then gone", [], 2, dateTime="2036-01-01"),
+     Raw("Consent/unread, then gone", {}, "Consent", is_deleted=True)]]
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,23 @@ def test_a_deleted_record_closes_its_statements(house: House):
 def test_a_record_of_several_statements_is_replaced_as_a_whole(house: House):
     assert house.history("Consent/fewer") == [
         *[(part, decision, 0, 1) for part, decision in enumerate(("permit", "permit", "deny", "deny"))], (0, "permit", 1, None)]
+    reasons = Counter({"missing": 2}) + Counter(reason for _, (reason, _) in BROKEN.values())
     assert account(house.settings, "device_cloud.000002") == {
-        ("deletion", "-"): 1, ("accepted", "-"): 1, **{("rejected", reason): sum(r == reason for _, (r, _) in BROKEN.values())
-                                                       for _, (reason, _) in BROKEN.values()}}
+        ("deletion", "-"): 2, ("accepted", "-"): 1, **{("rejected", reason): rows for reason, rows in reasons.items()}}
 
 
 @pytest.mark.parametrize("number", range(len(BROKEN)), ids=list(BROKEN))
 def test_what_cannot_be_read_is_set_apart_and_makes_a_no_of_the_yes_before(house: House, number: int):
     assert apart(house.settings, "device_cloud")["device_cloud.000002", number + 2] == list(BROKEN.values())[number][1]
     assert house.history(f"Consent/broken-{number}") == [(0, "permit", 0, 1), (0, "deny", 1, None)]
+
+
+def test_what_cannot_be_read_leaves_the_noes_of_its_record_standing(house: House):
+    assert house.history("Consent/in part") == [(0, "permit", 0, 1), (1, "deny", 0, None), (0, "deny", 1, None)]
+
+
+def test_what_cannot_be_read_does_not_outlast_the_deletion_behind_it(house: House):
+    assert house.history("Consent/unread, then gone") == [(0, "permit", 0, 1)]
 
 
 def test_every_moment_can_be_read_again(house: House, spark: SparkSession):
