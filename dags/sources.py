@@ -1,10 +1,15 @@
-"""One DAG ``source_<name>`` per source contract: land what is new, conform it, screen it, purge what was refused."""
+"""One DAG ``source_<name>`` per source contract: land what is new, conform it, screen it, purge what was refused.
+
+Whoever starts it by hand may ask for a replay too, of what was rejected before a contract or a parser changed.
+"""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Param
+from airflow.sdk.exceptions import AirflowSkipException
 from assets import asset, at
 from task import DEFAULTS, ConcordTask
 
@@ -12,18 +17,28 @@ from contracts import catalog
 from contracts.model import Source
 
 
+def asked(context: Any) -> tuple[()]:
+    """Nothing more to say to the command. Skips where no replay was asked for."""
+    if not context["params"]["replay"]:
+        raise AirflowSkipException("no replay was asked for")
+    return ()
+
+
 def source_dag(source: Source) -> DAG:
     """Its steps run even where an earlier one found nothing new: a killed run may have left work behind."""
     with DAG(f"source_{source.id}", schedule=at(source.schedule), catchup=False,
              max_active_runs=1, default_args={**DEFAULTS, "owner": source.owner}, tags=["source", *source.tags],
+             params={"replay": Param(False, type="boolean", description="Take up again what was rejected.")},
              auto_register=False, description=source.name, doc_md=f"# {source.name}\n\n{source.description}") as dag:
         land = ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),
                            outlets=[asset(source.raw)])
-        conform = ConcordTask(task_id="conform", arguments=("conform", source.id), trigger_rule="none_failed",
-                              outlets=[asset(t) for t in (*source.tables, f"{source.raw}__rejected", f"{source.raw}__refused")])
+        conformed = [asset(t) for t in (*source.tables, f"{source.raw}__rejected", f"{source.raw}__refused")]
+        conform = ConcordTask(task_id="conform", arguments=("conform", source.id), trigger_rule="none_failed", outlets=conformed)
+        replay = ConcordTask(task_id="replay", arguments=("replay", source.id, asked), trigger_rule="none_failed",
+                             outlets=list(conformed))
         screen = ConcordTask(task_id="screen", arguments=("screen", source.id), trigger_rule="none_failed",
                              outlets=[asset("safety.candidate")])
-        land >> conform >> screen
+        land >> conform >> replay >> screen
         if source.refusal:
             screen >> ConcordTask(task_id="purge", arguments=("purge", source.id), trigger_rule="none_failed",
                                   outlets=[asset(t) for t in (source.raw, f"{source.raw}__refused", "safety.candidate")])

@@ -34,7 +34,7 @@ def replay(settings: Settings, source_id: str, reason: str | None = None, dry_ru
     if reason is not None and reason not in REASONS:
         raise ConfigurationError(f"no reason is called {reason!r}; there are {', '.join(sorted(REASONS))}")
     # Conform's turn too: what one of them decides rests on what the other wrote.
-    with (open_shell(settings, "replay", source_id, with_engine=True) as shell,
+    with (open_shell(settings, "replay.rejected", source_id, with_engine=True) as shell,
           turn(settings.home / "turns", f"conform.{source_id}")):
         source = shell.catalog.sources[source_id]
         found: list[accounts.Entry] = []

@@ -117,6 +117,9 @@ REFUSALS: dict[str, Case] = {
     "no purpose": (APP, "refusal, value: {purposes: [brand_communication, patient_education, adherence_monitoring, research, "
                    "decision_support, personalised_services]", "refusal, value: {purposes: []", "refusal", ("refusal.purposes",)),
     "days missing": (APP, ", purgeAfterDays: 30", "", "refusal", ("refusal.purgeAfterDays is missing", "no default")),
+    "a limit that no share can pass": (APP, "share: 0.02", "share: 2", "rejectLimit", ("rejectLimit.share", "less than or equal to 1")),
+    "a limit that says less than nothing": (APP, "tolerated: 20", "tolerated: -1", "rejectLimit", ("rejectLimit.tolerated",)),
+    "a limit of another kind": (APP, "tolerated: 20", "rows: 20", "rejectLimit", ("rejectLimit.rows",)),
     "days below nought": (APP, "purgeAfterDays: 30", "purgeAfterDays: -1", "refusal", ("refusal.purgeAfterDays",)),
     "where nobody is asked": (SOCIAL, "  - {property: linkPurposes", "  - {property: refusal, value: {purposes: [research], "
                               "purgeAfterDays: 30}}\n  - {property: linkPurposes", "refusal", ("no feed goes to core.consent",)),

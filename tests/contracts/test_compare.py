@@ -91,6 +91,9 @@ NEW_COLUMN = ("""
     (CRM, "pageSize: 2000", "pageSize: 200", "connection", None),
     (CRM, "connector: salesforce", "connector: rest", "connection", "readers"),
     (CRM, "purgeAfterDays: ", "purgeAfterDays: 1", "refusal", "readers"),
+    (CRM, "{share: 0.02, tolerated: 20}", "{share: 0.01, tolerated: 20}", "rejectLimit", "sources"),
+    (CRM, "{share: 0.02, tolerated: 20}", "{share: 0.02, tolerated: 2}", "rejectLimit", "sources"),
+    (CRM, "{share: 0.02, tolerated: 20}", "{share: 0.5, tolerated: 200}", "rejectLimit", None),
 ])
 def test_a_change_and_whom_it_breaks(tmp_path: Path, contract: str, before: str, after: str, place: str,
                                      breaks: str | None) -> None:

@@ -85,10 +85,10 @@ def test_sources_run_on_their_schedule_and_land_with_their_own_connection_only(d
         assert (dag["timetable"], dag["cron"]) == ("CronTriggerTimetable", source.schedule)
         assert {t: (tasks[t]["words"], tasks[t]["down"], tasks[t]["connections"]) for t in tasks} == {
             "land": (["land", name], ["conform"], [source.connection.id]),
-            "conform": (["conform", name], ["screen"], []), "screen": (["screen", name], ["purge"] if source.refusal else [], []),
+            "conform": (["conform", name], ["replay"], []), "replay": (["replay", name], ["screen"], []), "screen": (["screen", name], ["purge"] if source.refusal else [], []),
             **({"purge": (["purge", name], [], [])} if source.refusal else {})}
         assert {tasks[t]["rule"] for t in tasks if t != "land"} == {"none_failed"}
-        assert set(source.tables) < set(tasks["conform"]["outlets"])
+        assert set(source.tables) < set(tasks["conform"]["outlets"]) == set(tasks["replay"]["outlets"])
 
 
 def test_consumers_wait_for_any_of_what_they_rest_on(dags: dict[str, Any]) -> None:

@@ -45,11 +45,11 @@ class Run:
         self.operator, self.lines, self.extras = operator, lines, dict[Any, Any]()
         self.report: dict[str, Any] = {}
 
-    def execute(self, try_number: int = 1, **pulled: Any) -> Run:
+    def execute(self, try_number: int = 1, params: dict[str, Any] | None = None, **pulled: Any) -> Run:
         events = {outlet: SimpleNamespace(extra=None) for outlet in self.operator.outlets}
         ti = SimpleNamespace(try_number=try_number, xcom_pull=lambda task_ids: pulled.get(task_ids))
         run = SimpleNamespace(dag_id="extract_x", run_id="manual__1")
-        self.report = self.operator.execute({"ti": ti, "dag_run": run, "outlet_events": events})
+        self.report = self.operator.execute({"ti": ti, "dag_run": run, "outlet_events": events, "params": params})
         self.extras = {outlet.name: events[outlet].extra for outlet in self.operator.outlets}
         return self
 
@@ -103,6 +103,16 @@ def test_nothing_changed_is_a_skip(make: Make) -> None:
 
     with pytest.raises(AirflowSkipException):
         make(report=done()).execute()
+
+
+def test_a_replay_is_done_where_whoever_starts_the_run_asks_for_it(make: Make) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+    from sources import asked
+
+    run = make(arguments=("replay", "crm", asked), report=done("core.message"))
+    with pytest.raises(AirflowSkipException, match="no replay was asked for"):
+        run.execute(params={"replay": False})
+    assert run.lines == [] and "words replay crm" in run.execute(params={"replay": True}).lines
 
 
 def test_nothing_changed_in_a_later_try_tells_on_all_outlets(make: Make) -> None:

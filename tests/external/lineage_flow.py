@@ -28,6 +28,7 @@ from jobs.run.purge import purge
 from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.run.replay import replay
+from jobs.run.replay_rejected import replay as replay_rejected
 from jobs.run.screen import screen
 from jobs.run.train import train
 from jobs.settings import Settings
@@ -73,6 +74,8 @@ def _sources(settings: Settings, patch: pytest.MonkeyPatch) -> Iterator[str]:
         yield f"land.{SOURCE}"
     conform(settings, SOURCE)
     yield f"conform.{SOURCE}"
+    replay_rejected(settings, SOURCE)
+    yield f"replay.rejected.{SOURCE}"
     screen(settings, SOURCE)
     yield f"screen.{SOURCE}"
     purge(settings, SOURCE)

@@ -71,10 +71,10 @@ def contents(made: Settings) -> dict[str, list[str]]:
 
 
 def every_kill(monkeypatch: pytest.MonkeyPatch, prepared: Path, work: Path, engine: str,
-               stage: Callable[[Settings], Any], after: tuple[int, int] | None = None) -> int:
+               stage: Callable[[Settings], Any], after: tuple[int, ...] = ()) -> int:
     """Run a stage on copies of a lake, killed at every write, then again; each must end as the undisturbed one.
 
-    after: only after the writes from the one to the other.
+    after: only after the writes of these numbers.
     """
     made = _copy(prepared, work, engine)
     with killed_at(monkeypatch, 0, False) as count:
@@ -83,7 +83,7 @@ def every_kill(monkeypatch: pytest.MonkeyPatch, prepared: Path, work: Path, engi
     stage(made)
     assert contents(made) == expected, "a second run changed the lake"
     every = [(number, late) for number in range(1, writes + 1) for late in (False, True)]
-    for number, late in [(number, True) for number in range(after[0], after[1] + 1)] if after else every:
+    for number, late in [(number, True) for number in after] or every:
         made = _copy(prepared, work, engine)
         with killed_at(monkeypatch, number, late), pytest.raises(Killed):
             stage(made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from jobs.cli import app
 from jobs.errors import ConfigurationError, GateFailed, LostRace
-from jobs.ledger import replays
+from jobs.ledger import batches, replays
 from jobs.run import intake
 from jobs.run.conform import conform
 from jobs.run.rejected import overview
@@ -26,10 +27,17 @@ from tests.landing import RECEIVED, Raw, account, apart, core, lake_of, land
 from tests.replaying import FIRST, LATER, SOURCE, contract, measured, said
 
 D2, D3 = "2026-10-02T00:00:00Z", "2026-10-03T00:00:00Z"
-NO_TO_ALL = [said(7, "no"), Raw("consents/7b", {**said(7, "no").payload, "id": "7b", "purpose": "decision_support"}, "consents")]
+
+
+def no_to_all(name: int) -> list[Raw]:
+    other = Raw(f"consents/{name}b", {**said(name, "no").payload, "id": f"{name}b", "purpose": "decision_support"}, "consents")
+    return [said(name, "no"), other]
+
+
 BATCHES = [
     [measured(1, "ward", value=1), measured(2, "ward", value=1), measured(3, "ward", value=1), measured(4, "moon"), measured(5),
-     said(1, "yes"), said(2, "yes"), said(3, "yes", D2), *NO_TO_ALL, measured(6, person="u7"), Raw("readings/8", "{", "readings")],
+     said(1, "yes"), said(2, "yes"), said(3, "yes", D2), *no_to_all(7), measured(6, person="u7"), Raw("readings/8", "{", "readings"),
+     *no_to_all(8), measured(10, "ward", person="u8")],
     [measured(2, value=2, at=D2), measured(3, at=D2, gone=True), said(1, "nay", D2), said(2, "aye", D2), said(3, "nay")],
     [said(7, "aye", D3), measured(9, "ward", person="u7")]]
 
@@ -70,7 +78,7 @@ def replayed(prepared: Settings, later: None, tmp_path_factory: pytest.TempPathF
     shutil.copytree(prepared.home, folder / "home")
     made = Settings(home=folder / "home", lake="", engine=prepared.engine, actor="test")
     report = replay(made, SOURCE)
-    assert report.facts["rows"] == 11 and set(report.changed) == {
+    assert report.facts["rows"] == 12 and set(report.changed) == {
         "core.observation", "core.consent", f"raw.{SOURCE}__rejected", f"raw.{SOURCE}__refused"}
     return made
 
@@ -99,16 +107,17 @@ B1, B2, B3, R1, R2 = "house.000001", "house.000002", "house.000003", "house.repl
 
 
 def test_each_record_gets_the_outcome_that_it_has_beside_what_came_since(replayed: Settings, prepared: Settings) -> None:
-    """Two readings of the ward are out of date: one has a newer version, one was deleted; so is a statement."""
+    """Two readings of the ward are out of date: one has a newer version, one was deleted; so is a statement. One is refused."""
     assert {row["record_id"]: row["value"] for row in core(replayed, SOURCE, "core.observation")} == {
         "readings/1": 1, "readings/2": 2, "readings/5": 95.5, "readings/6": 95.5, "readings/9": 95.5}
     assert apart(replayed, SOURCE) == {(B1, 3): ("unknown_code", "payload.place"), (B1, 11): ("not_json", None)}
     assert entries(replayed, R1) == {
-        ("taken", "rejected", "unknown_code"): 9, ("taken", "rejected", "not_json"): 1, ("replay", "accepted", "-"): 5,
-        ("replay", "superseded", "-"): 3, ("replay", "rejected", "unknown_code"): 1, ("replay", "rejected", "not_json"): 1}
+        ("taken", "rejected", "unknown_code"): 10, ("taken", "rejected", "not_json"): 1, ("replay", "accepted", "-"): 5,
+        ("replay", "superseded", "-"): 3, ("replay", "refused", "every_purpose_denied"): 1,
+        ("replay", "rejected", "unknown_code"): 1, ("replay", "rejected", "not_json"): 1}
     taken = lake_of(replayed).arrow(f"raw.{SOURCE}__replayed").to_pylist()
     assert {(row["replay_id"], row["batch_id"], row["position"], row["outcome"]) for row in taken} == {
-        *[(R1, B1, n, "rejected") for n in (0, 1, 2, 3, 11)], *[(R1, B2, n, "rejected") for n in (2, 3, 4)],
+        *[(R1, B1, n, "rejected") for n in (0, 1, 2, 3, 11, 14)], *[(R1, B2, n, "rejected") for n in (2, 3, 4)],
         *[(R1, B3, n, "rejected") for n in (0, 1)], (R2, B1, 10, "refused")}
     assert [account(replayed, batch) for batch in (B1, B2, B3)] == [account(prepared, batch) for batch in (B1, B2, B3)]
 
@@ -128,15 +137,18 @@ def test_a_statement_that_can_be_read_ends_the_doubt_from_the_replay_on(replayed
 
 def test_who_does_not_refuse_any_more_gets_their_records(replayed: Settings, prepared: Settings) -> None:
     """The yes itself could not be read before, so the refused record is taken up behind it."""
-    assert [lake_of(made).arrow(f"raw.{SOURCE}__refused").num_rows for made in (prepared, replayed)] == [1, 0]
+    refused = [lake_of(made).arrow(f"raw.{SOURCE}__refused").to_pylist() for made in (prepared, replayed)]
+    assert [[(r["batch_id"], r["position"], r["source_person_id"]) for r in rows] for rows in refused] == [
+        [(B1, 10, "u7")], [(B1, 14, "u8")]]
+    assert {row["refused_at"] for rows in refused for row in rows} == {RECEIVED}  # Their days to be purged are counted from it.
     assert entries(replayed, R2) == {("taken", "refused", "every_purpose_denied"): 1, ("replay", "accepted", "-"): 1}
 
 
 def test_accounts_overview_and_what_is_apart_agree(replayed: Settings, prepared: Settings) -> None:
     before, after = counts(prepared), counts(replayed)
-    assert (before["rejected"], before["refused"], before["replayed"]) == (10, 1, 0)
+    assert (before["rejected"], before["refused"], before["replayed"]) == (11, 1, 0)
     assert {row["reason_code"]: row["is_due"] for row in overview(prepared, SOURCE)} == {"unknown_code": True, "not_json": True}
-    assert (after["rejected"], after["refused"], after["replayed"], after["landed"]) == (2, 0, 11, before["landed"])
+    assert (after["rejected"], after["refused"], after["replayed"], after["landed"]) == (2, 1, 12, before["landed"])
     assert after["reasons"] == {"unknown_code": 1, "not_json": 1}
     found = overview(replayed, SOURCE)
     assert sum(r["rows"] for r in found) == 2 and {(r["is_due"], r["contract_version"]) for r in found} == {(False, "1.1.0")}
@@ -166,6 +178,12 @@ def test_a_replay_and_a_conform_of_one_source_take_turns(home: Settings, monkeyp
         replay(home, SOURCE)
 
 
+def test_what_a_killed_conform_set_apart_is_left_to_the_next_one(home: Settings) -> None:
+    lake = lake_of(home)
+    batches.record(lake, SOURCE, 3, len(BATCHES[2]), RECEIVED + timedelta(hours=2))
+    assert replay(home, SOURCE, dry_run=True).facts["rows"] == 9
+
+
 def said_by(*words: str) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["replay", *words])
     if isinstance(done.exception, ConfigurationError):
@@ -178,11 +196,11 @@ def test_the_command_says_what_would_be_and_what_is(home: Settings) -> None:
     land(home, SOURCE, [measured(1, value=3, at=D3), measured(4, "home", at=D2)], 4)
     status, told = said_by(SOURCE, "--dry-run")
     document = json.loads(told.splitlines()[-1])
-    assert status == 0 and "10 records would be taken up" in told and document["changed"] == [] and document["dry_run"]
+    assert status == 0 and "11 records would be taken up" in told and document["changed"] == [] and document["dry_run"]
     assert apart(home, SOURCE).keys() >= {(B1, 0)} and account(home, R1) == {}
     status, told = said_by(SOURCE, "--json")
     document = json.loads(told)
-    assert (status, document["rows"], document["outcomes"]["rejected"]) == (0, 11, 2)
+    assert (status, document["rows"], document["outcomes"]["rejected"]) == (0, 12, 2)
     assert {r["record_id"] for r in core(home, SOURCE, "core.observation") if r["batch_id"] == R1} == {"readings/1", "readings/9"}
     assert json.loads(said_by(SOURCE, "--json")[1])["result"] == "unchanged"
     conform(home, SOURCE)
@@ -200,7 +218,10 @@ def test_what_does_not_go_together_is_refused(later: None, words: tuple[str, ...
 
 def test_a_kill_at_any_write_and_a_second_run_leave_the_same(prepared: Settings, later: None, tmp_path: Path,
                                                              monkeypatch: pytest.MonkeyPatch) -> None:
-    """What gates found is written first; then what is taken up, both core tables, the deletions, the pointers, the account."""
+    """Two gates' findings, what is taken up, two core tables, the deletions, pointers of two kinds, the account.
+
+    Killed when what is taken up is written, when core is, between the pointers, and before the account.
+    """
     writes = every_kill(monkeypatch, prepared.home, tmp_path / "work", prepared.engine,
-                        lambda s: replay(s, SOURCE, "unknown_code"), after=(3, 7))
-    assert writes == 8
+                        lambda s: replay(s, SOURCE, "unknown_code"), after=(3, 5, 7, 8))
+    assert writes == 9
