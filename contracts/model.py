@@ -134,8 +134,8 @@ class RejectLimit(Frozen):
     Up to ``tolerated`` records of a stream never do: in a small batch one bad record is a large share.
     """
 
-    share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    tolerated: Annotated[int, Field(ge=0)] = 100
+    share: Annotated[float, Field(ge=0, le=1)]
+    tolerated: Annotated[int, Field(ge=0)]
 
 
 class Source(Contract):
@@ -149,7 +149,7 @@ class Source(Contract):
     jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...]
     link_purposes: tuple[Purpose, ...]
     refusal: Refusal | None = None
-    reject_limit: RejectLimit = RejectLimit()
+    reject_limit: RejectLimit = RejectLimit(share=0.2, tolerated=100)
     streams: tuple[Stream, ...]
     feeds: tuple[Feed, ...]
 

@@ -33,7 +33,7 @@ HARMLESS = {
                    "event_time", "derived", "origins"},
     model.Stream: {"version", "deleted", "items", "cursor", "since", "revisit_days"},
     model.Mapping: {"required", "expression", "reads"}, model.Feed: {"when", "checks", "parse"},
-    model.Source: {"tags", "refusal"},  # refusal must be there where consents are
+    model.Source: {"tags", "refusal", "reject_limit"},  # refusal must be there where consents are
     model.Product: {"tags"}, model.Recipient: {"tags"}, model.Table: {"quality"},
 }
 
