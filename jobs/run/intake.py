@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from contracts.model import Feed, Source, Stream
 from contracts.vocabulary import Outcome
 from jobs.ledger import accounts
+from jobs.row_rules import breaking
 from jobs.run import consent
 from jobs.run.gated import gate
 from jobs.run.shell import Shell
@@ -124,9 +125,22 @@ def _needed(source: Source, table: str) -> frozenset[str]:
 
 def _decided(shell: Shell, source: Source, intake: Intake, stream: Stream, checks: bool, work: Workspace) -> DataFrame:
     """The records of a stream with their outcomes."""
-    parsed = work.keep(f"{stream.name}_typed", stage.typed(intake.envelopes, source, stream, shell.catalog.tables, checks))
+    typed = work.keep(f"{stream.name}_typed", stage.typed(intake.envelopes, source, stream, shell.catalog.tables, checks))
+    parsed = _ruled(shell, source, stream, typed, work) if checks else typed
     contests = work.keep(f"{stream.name}_contests", stage.contested(parsed, _known(shell, source, intake, stream)))
     return stage.outcomes(parsed, contests)
+
+
+def _ruled(shell: Shell, source: Source, stream: Stream, typed: DataFrame, work: Workspace) -> DataFrame:
+    """The records, those set apart of which a row breaks a rule of its table that sets rows apart."""
+    tables = shell.catalog.tables
+    found = [breaking(stage.candidate_rows(typed, source, feed, tables[feed.table]), tables[feed.table], "position")
+             for feed in source.feeds_of(stream)]
+    rules = [frame for frame in found if frame is not None]
+    if not rules:
+        return typed
+    broken = work.keep(f"{stream.name}_broken", stage.first_broken(_union(rules)))
+    return typed if broken.isEmpty() else stage.set_apart(typed, broken)
 
 
 def _known(shell: Shell, source: Source, intake: Intake, stream: Stream) -> DataFrame:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from contracts.model import Source
+from contracts.quality import Metric, Must
 from contracts.vocabulary import Outcome
 from jobs.check import Finding
 from jobs.errors import GateFailed
@@ -15,7 +16,7 @@ from jobs.ledger import quality
 from jobs.ledger.accounts import Entry
 from jobs.run.shell import Shell
 
-EXPECTATION = "expect_reject_rate_to_be_within_limit"
+EXPECTATION, RULE = "expect_quality_metric_to_meet", "reject_limit"  # As a rule of the standard would be kept.
 
 
 def hold(shell: Shell, source: Source, batch_id: str, entries: Iterable[Entry]) -> None:
@@ -31,7 +32,9 @@ def hold(shell: Shell, source: Source, batch_id: str, entries: Iterable[Entry]) 
     for stream, rows in sorted(records.items()):
         apart = reasons[stream].total()
         is_met = apart <= max(limit.tolerated, limit.share * rows)
-        found.append(Finding(EXPECTATION, stream, is_met, rows, apart, json.dumps(limit.model_dump(), sort_keys=True)))
+        said = {"metric": Metric.INVALID_VALUES, "columns": [stream], "must": Must.BE_LESS_OR_EQUAL_TO,
+                "numbers": [max(100 * limit.share, 100 * limit.tolerated / rows if rows else 100)], "is_percent": True}
+        found.append(Finding(EXPECTATION, stream, is_met, rows, apart, json.dumps(said, sort_keys=True), RULE, stops=True))
     quality.write(shell.lake, batch_id, shell.lake.contract(source.raw), found, datetime.now(UTC))
     if broken := [f"{f.rows:,} of {f.of:,} records of {f.columns} ({_pairs(reasons[f.columns])})" for f in found if not f.is_met]:
         raise GateFailed(

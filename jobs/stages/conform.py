@@ -78,6 +78,11 @@ def contested(records: DataFrame, known: DataFrame) -> DataFrame:
     return joined.select("position", outcome.alias("contest"))
 
 
+def first_broken(broken: DataFrame) -> DataFrame:
+    """A rule by position, of all that rows of a record break."""
+    return broken.groupBy("position").agg(F.min("rule").alias("rule"))
+
+
 def set_apart(records: DataFrame, broken: DataFrame) -> DataFrame:
     """The records, those rejected whose rows break a rule of a core table's contract; ``broken``: position, rule."""
     found = records.join(broken, "position", "left")
@@ -97,15 +102,24 @@ def outcomes(records: DataFrame, contests: DataFrame) -> DataFrame:
 
 def core_rows(decided: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
     """The accepted rows of one feed, with the columns of its core table."""
+    return _rows(decided.where(F.col("outcome") == str(Outcome.ACCEPTED)), source, feed, table)
+
+
+def candidate_rows(records: DataFrame, source: Source, feed: Feed, table: Table) -> DataFrame:
+    """What one feed makes of sound records, before their outcomes: the columns of its core table, and position."""
+    return _rows(records.where(F.col("reason_code").isNull()), source, feed, table, "position")
+
+
+def _rows(records: DataFrame, source: Source, feed: Feed, table: Table, *more: str) -> DataFrame:
     name = f"row_{feed.name}"
     row, types, made = F.col(name), ddl(table), {m.column for m in feed.mappings}
-    accepted = decided.where((F.col("outcome") == str(Outcome.ACCEPTED)) & row.isNotNull())
-    accepted = parser.exploded(accepted, name) if feed.parse else accepted.withColumn("part", F.lit(0))
+    found = records.where(row.isNotNull())
+    found = parser.exploded(found, name) if feed.parse else found.withColumn("part", F.lit(0))
     values = {"source": F.lit(source.id), "contract_version": F.lit(source.version), "known_at": F.col("known_at"),
               **{n: F.col(n) for n in ("record_id", "version_at", "batch_id", "payload_sha256", "part")}}
     columns = [(values[n] if n in values else row[n] if n in made else F.lit(None)).cast(t).alias(n)
                for n, t in types.items()]
-    return accepted.select(*columns)
+    return found.select(*columns, *more)
 
 
 def settled(decided: DataFrame, source: Source) -> DataFrame:

@@ -40,7 +40,7 @@ def test_a_batch_above_the_limit_stops_and_a_higher_limit_lets_it_on(home: Setti
     assert {row["batch_id"] for row in core(home, SOURCE, "core.observation")} == {"house.000001"}
     assert core(home, SOURCE, "core.consent") == [] and len(apart(home, SOURCE)) == 2 and account(home, "house.000002") == {}
     limits = [(c["subject"], c["not_met"]) for c in checks(home, f"raw.{SOURCE}")]
-    assert limits == [("house.000002", [{"expectation": "expect_reject_rate_to_be_within_limit", "columns": "consents", "broken": 3}]),
+    assert limits == [("house.000002", [{"expectation": "expect_quality_metric_to_meet", "columns": "consents", "broken": 3}]),
                       ("house.000001", [])]
     assert next(row["waiting"] for row in summary(home)["sources"] if row["source"] == SOURCE) == len(MANY) + 1
     monkeypatch.setenv("CONCORD_CONTRACTS", contract(tmp_path / "higher", FIRST, share="0.6", tolerated=2))
