@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export CONCORD_HOME ?= .concord
 
-.PHONY: run test check bench notebook lock clean help
+.PHONY: run test test-faults check bench notebook lock clean help
 
 help:  ## Show the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.ready: requirements.txt infra/bootstrap.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Concord needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=/path/to/python3.11")'
@@ -26,6 +26,9 @@ run: $(VENV)/.ready  ## Start the sources, the engine and Airflow, and run the w
 test: $(VENV)/.ready  ## Run all tests; those on Apache Spark need Java.
 	$(BIN)/python -m pytest -m "not spark" -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m spark tests/spark
+
+test-faults: $(VENV)/.ready  ## Kill stages of the whole flow anywhere and run them again (KILLS=140), and a release of five tables at each step.
+	CONCORD_KILLS=$(or $(KILLS),140) $(BIN)/python -m pytest -s tests/faults
 
 check: $(VENV)/.ready  ## Lint, types, architecture, contracts.
 	$(BIN)/ruff check .

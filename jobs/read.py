@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from contracts import catalog, consent_loss
+from contracts.load import Catalog
 from jobs.errors import LakeError
 from jobs.lake import Lake
 from jobs.ledger import releases, withdrawals
@@ -85,27 +86,51 @@ def released(product: str, release: int | None = None, settings: Settings | None
     A superseded release is read with a warning (SupersededRelease), so that what was done with it can be replayed.
     Raises LakeError when there is no such product or release, NotReadable for whoever may not read the lake.
     """
-    settings = settings or Settings()
-    contracts = catalog()
+    contracts, lake = _opened(settings)
     if product not in contracts.products:
         raise LakeError(f"no product is called {product!r}; there are {', '.join(sorted(contracts.products))}")
-    lake = Lake(settings.lake_root, contracts.tables)
-    pins = _pins(lake, contracts.products[product].release_group, product)
-    wanted = pins[-1:] if release is None else [pin for pin in pins if pin["number"] == release]
+    pins = [pin for pin in _pins(lake, contracts.products[product].release_group) if pin["product"] == product]
+    return _read(lake, product, release, pins)[0]
+
+
+def released_group(group: str, release: int | None = None, settings: Settings | None = None) -> dict[str, Released]:
+    """Every product of a release group as one release pinned it, by product.
+
+    Products that are asked for one after the other may be of two releases when another one is pinned in between; these are of
+    one. Warns and raises as ``released`` does.
+    """
+    contracts, lake = _opened(settings)
+    if group not in contracts.release_groups():
+        raise LakeError(f"no release group is called {group!r}; there are {', '.join(sorted(contracts.release_groups()))}")
+    return {found.product: found for found in _read(lake, group, release, _pins(lake, group))}
+
+
+def _opened(settings: Settings | None) -> tuple[Catalog, Lake]:
+    contracts = catalog()
+    return contracts, Lake((settings or Settings()).lake_root, contracts.tables)
+
+
+def _read(lake: Lake, asked: str, release: int | None, pins: list[dict[str, Any]]) -> list[Released]:
+    """What one release of those that are pinned (oldest first) holds: the newest, or the one that is numbered."""
+    number = pins[-1]["number"] if pins and release is None else release
+    wanted = [pin for pin in pins if pin["number"] == number]
     if not wanted:
-        numbers = ", ".join(str(pin["number"]) for pin in pins) or "none yet"
-        raise LakeError(f"{product} has no release{'' if release is None else f' {release}'}; released are: {numbers}")
-    number = wanted[0]["number"]
-    said = _superseded(lake, product, number, pins[-1]["number"])
-    if said:
-        warnings.warn(said, SupersededRelease, stacklevel=2)
-    return Released(product, number, lake.path(f"product.{product}"), wanted[0]["table_version"], lake, said,
-                    wanted[0]["false_match_rate"], wanted[0]["missed_match_rate"])
+        numbers = ", ".join(map(str, dict.fromkeys(pin["number"] for pin in pins))) or "none yet"
+        raise LakeError(f"{asked} has no release{'' if release is None else f' {release}'}; released are: {numbers}")
+    found = []
+    for pin in wanted:
+        product = pin["product"]
+        said = _superseded(lake, product, pin["number"], pins[-1]["number"])
+        if said:
+            warnings.warn(said, SupersededRelease, stacklevel=3)
+        found.append(Released(product, pin["number"], lake.path(f"product.{product}"), pin["table_version"], lake, said,
+                              pin["false_match_rate"], pin["missed_match_rate"]))
+    return found
 
 
-def _pins(lake: Lake, group: str, product: str) -> list[dict[str, Any]]:
-    """The pins of a product, oldest first. A reader makes no table, so one that is not there is empty."""
-    return [pin for pin in releases.of(lake, group) if pin["product"] == product] if lake.exists(releases.TABLE) else []
+def _pins(lake: Lake, group: str) -> list[dict[str, Any]]:
+    """The pins of a group, oldest first. A reader makes no table, so one that is not there is empty."""
+    return releases.of(lake, group) if lake.exists(releases.TABLE) else []
 
 
 def _superseded(lake: Lake, product: str, number: int, newest: int) -> str | None:

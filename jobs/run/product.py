@@ -42,14 +42,14 @@ def build(settings: Settings, product_id: str) -> Report:
             return shell.report
         held = shell.lake.note(name)
         use = use_of(shell, product, now)
-        if not is_current(product, held, versions, now) or held["use"] != use:
-            with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:
+        with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
+            if not is_current(product, held, versions, now) or held["use"] != use:
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
                 rows, made = _protected(shell, product, _build(product, frames, work))
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 shell.lake.replace(name, work.keep("protected", rows), note=held)
-            shell.report.change(name)
+                shell.report.change(name)
         _account(shell, product, held, now)
         shell.trail.reads(*versions)
         shell.trail.writes(name, {c.name: list(c.origins) for c in product.table.columns})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,15 @@ from jobs.run.people import resolve
 from jobs.run.train import train
 from jobs.settings import Settings
 from tests import small_lake
+from tests.faults.command import concord
+from tests.faults.points import Kill
+from tests.faults.same import contents
 from tests.integration import people_lake
 from tests.integration.people_lake import LINK, changes, key, lake, links, persons, rewrite, who
-from tests.integration.test_kill import CLOCKS, Killed, killed_at
 
 TABLES = (LINK, "vault.held", "vault.match", "vault.profile", "vault.change", "vault.person")
-OF_THE_RUN = {*CLOCKS, "changed_at", "found_at", "held_at", "match_id"}
+BEGUN, KEPT = "merge_arrow vault.profile", "merge_arrow vault.profile (2)"  # The mark at the beginning, and what was compared.
+WRITES = (BEGUN, "merge_arrow vault.change", "merge vault.link", "merge_arrow vault.person", "merge_arrow vault.match", "merge vault.held", KEPT)
 BORN = {"birth_on": people_lake.a_date("1980-05-01"), "country_code": "DE"}
 # A person of two, one of three, two who are held, one who stays, one who goes away.
 BEFORE = (who("crm/a1", proof="a@x.org"), who("crm/a2", proof="a@x.org"),
@@ -44,18 +46,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
     return made
 
 
-def contents(made: Settings) -> dict[str, list[str]]:
-    """The rows of what linking writes but for when and by whom; a key stands as the first identity that has it now."""
-    first: dict[str, str] = {}
-    for name, row in sorted(links(made).items()):
-        first.setdefault(row["person_key"], name)
-    found = {}
-    for table in TABLES:
-        rows = [{k: first.get(v, v) for k, v in row.items() if k not in OF_THE_RUN} for row in lake(made).arrow(table).to_pylist()]
-        if table == "vault.held":
-            rows = [row | {"person_key": sorted((row["person_key"], row["other_key"])), "other_key": ""} for row in rows]
-        found[table] = sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
-    return found
+def killed(made: Settings, point: str, moment: str = "after", *words: str) -> None:
+    """Run `concord resolve`, or other words, in a process that is killed there."""
+    ended = concord(made.home, *(words or ("resolve",)), kill=Kill(point, moment))
+    assert ended.is_killed, f"never came to {point}: {ended.errors}"
 
 
 def test_the_run_does_all_that_can_be_killed(prepared: Settings, tmp_path: Path) -> None:
@@ -67,29 +61,26 @@ def test_the_run_does_all_that_can_be_killed(prepared: Settings, tmp_path: Path)
                              frozenset({"crm/c2"}), frozenset({"crm/d1"}), frozenset({"crm/e1"}), frozenset({"crm/x2"})}
 
 
-def test_killed_at_any_write_and_run_again(prepared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_at_any_write_and_run_again(prepared: Settings, tmp_path: Path) -> None:
     made = small_lake.copy(prepared, tmp_path / "undisturbed")
-    with killed_at(monkeypatch, 0, False) as count:
-        resolve(made)
-    expected, writes = contents(made), count[0]
-    assert writes == len(TABLES) + 1, "each once, and the mark at the beginning"
-    for number in range(1, writes + 1):
-        for after in (False, True):
-            made = small_lake.copy(prepared, tmp_path / f"{number}{after}")
-            with killed_at(monkeypatch, number, after), pytest.raises(Killed):
-                resolve(made)
+    ended = concord(made.home, "resolve")
+    assert tuple(point for point in ended.points if " vault." in point and "create" not in point) == WRITES
+    expected = contents(made.home)
+    for point in WRITES:
+        for moment in ("between", "after"):
+            made = small_lake.copy(prepared, tmp_path / f"{moment} {point}")
+            killed(made, point, moment)
             resolve(made)
-            assert contents(made) == expected, f"killed {'after' if after else 'before'} write {number}"
+            assert contents(made.home) == expected, f"killed {moment} {point}"
             assert resolve(made).result == "unchanged"
 
 
-@pytest.mark.parametrize("number", range(1, len(TABLES) + 1))
-def test_what_only_a_killed_run_saw_is_undone(prepared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+@pytest.mark.parametrize("point", WRITES[:-1])
+def test_what_only_a_killed_run_saw_is_undone(prepared: Settings, tmp_path: Path, point: str) -> None:
     """Between the kill and the next run core is again what it was before: nobody is merged by an identity that is gone."""
     made = small_lake.copy(prepared, tmp_path / "home")
     before, were = links(made), persons(made)
-    with killed_at(monkeypatch, number, True), pytest.raises(Killed):
-        resolve(made)
+    killed(made, point)
     rewrite(made, lambda row: None, *BEFORE)
     resolve(made)
     after = {name: row["person_key"] for name, row in links(made).items()}
@@ -101,12 +92,11 @@ def test_what_only_a_killed_run_saw_is_undone(prepared: Settings, tmp_path: Path
     assert resolve(made).result == "unchanged"
 
 
-def test_a_first_run_that_was_killed_leaves_nothing_behind(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_first_run_that_was_killed_leaves_nothing_behind(tmp_path: Path, engine: str) -> None:
     """Its matches are there and its profiles are not; two of its identities are gone before the next."""
     made = people_lake.made_of(tmp_path / "home", engine, *BEFORE)
-    with killed_at(monkeypatch, 4, True) as count, pytest.raises(Killed):
-        resolve(made)
-    assert count == [4] and lake(made).arrow("vault.match").num_rows and not lake(made).arrow("vault.profile").num_rows
+    killed(made, "merge vault.held")
+    assert lake(made).arrow("vault.match").num_rows and not lake(made).arrow("vault.profile").num_rows
     rewrite(made, lambda row: None if row["record_id"] in ("crm/c1", "crm/c2") else row)
     resolve(made)
     assert not {"crm/c1", "crm/c2"} & set(lake(made).arrow("vault.match")["left_identity"].to_pylist())
@@ -114,10 +104,9 @@ def test_a_first_run_that_was_killed_leaves_nothing_behind(tmp_path: Path, engin
     assert links(made).keys() == {row["record_id"] for row in BEFORE}
 
 
-def test_a_change_that_was_only_announced_is_taken_back(prepared: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_was_only_announced_is_taken_back(prepared: Settings, tmp_path: Path) -> None:
     made = small_lake.copy(prepared, tmp_path / "home")
-    with killed_at(monkeypatch, 2, True), pytest.raises(Killed):
-        resolve(made)
+    killed(made, "merge_arrow vault.change")
     announced = changes(made)
     assert announced and {key(made, name) for name, *_ in announced} == {old for _, _, old, _ in announced}
     rewrite(made, lambda row: None, *BEFORE)
@@ -125,10 +114,9 @@ def test_a_change_that_was_only_announced_is_taken_back(prepared: Settings, tmp_
     assert changes(made) == set()
 
 
-def test_training_killed_at_any_write_leaves_the_model_that_was_there(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_killed_at_any_write_leaves_the_model_that_was_there(tmp_path: Path, engine: str) -> None:
     made = people_lake.made_of(tmp_path / "home", engine, *people_lake.drawn(20, seed=3))
-    with killed_at(monkeypatch, 1, True), pytest.raises(Killed):
-        train(made)
+    killed(made, "merge_arrow vault.frequency", "after", "link", "train")
     assert resolve(made).facts["model"] is None
     model = train(made).facts["model"]
     rows = lake(made).arrow("vault.frequency").to_pylist()

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from jobs.run.replay_rejected import replay
 from jobs.run.summary import summary
 from jobs.settings import Settings
 from jobs.turn import turn
-from tests.integration.test_kill import every_kill
+from tests.faults.command import concord
+from tests.faults.points import COMMITS, Kill
+from tests.faults.same import CLOCKS, contents
 from tests.landing import RECEIVED, Raw, account, apart, core, lake_of, land
 from tests.replaying import FIRST, LATER, SOURCE, contract, measured, said
 
@@ -216,12 +219,18 @@ def test_what_does_not_go_together_is_refused(later: None, words: tuple[str, ...
     assert status == 2 and wrong in told
 
 
-def test_a_kill_at_any_write_and_a_second_run_leave_the_same(prepared: Settings, later: None, tmp_path: Path,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_between_its_writes_and_run_again_it_leaves_the_same(prepared: Settings, later: None, tmp_path: Path) -> None:
     """Two gates' findings, what is taken up, two core tables, the deletions, pointers of two kinds, the account.
 
-    Killed when what is taken up is written, when core is, between the pointers, and before the account.
+    Killed in the middle of taking up, of writing core, of the pointers, and of the account.
     """
-    writes = every_kill(monkeypatch, prepared.home, tmp_path / "work", prepared.engine,
-                        lambda s: replay(s, SOURCE, "unknown_code"), after=(3, 5, 7, 8))
-    assert writes == 9
+    words, clocks = ("replay", SOURCE, "--reason", "unknown_code"), CLOCKS | {"taken_at", "known_at", "superseded_at"}
+    homes = (shutil.copytree(prepared.home, tmp_path / str(number)) for number in count())
+    ended, expected = concord(home := next(homes), *words), contents(home, clocks)
+    commits = [point for point in ended.points if point.startswith(COMMITS) and not point.endswith("ledger.audit")]
+    assert len(commits) == 9
+    for point in commits[2::2]:
+        killed = concord(home := next(homes), *words, kill=Kill(point, "between"))
+        assert killed.is_killed, killed.errors
+        assert concord(home, *words).status == 0
+        assert contents(home, clocks) == expected, point

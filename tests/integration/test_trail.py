@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts import catalog
+from jobs.connectors import Record
 from jobs.errors import ConfigurationError, LostRace, NoRoom
 from jobs.lake import Lake
 from jobs.ledger import lineage
+from jobs.run import land as landing
 from jobs.run.land import land
 from jobs.run.shell import open_shell
 from jobs.run.way import lineage as way
 from jobs.settings import Settings
-from tests.integration.test_kill import source
 
-__all__ = ["source"]
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -62,7 +64,14 @@ def test_runs_side_by_side_do_not_mix_their_lines(tmp_path: Path) -> None:
     assert sorted(names(tmp_path)) == sorted(f"build.{name}{n}" for name in "abc" for n in range(20))
 
 
-def test_a_run_that_changes_nothing_claims_no_output(tmp_path: Path, source: None) -> None:
+def test_a_run_that_changes_nothing_claims_no_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(contract: object, access: object, state: dict, *_: object) -> Iterator[Any]:
+        if not state:
+            yield Record("data_points", "data_points/p0", b"{}", False)
+        yield "data_points", {"done": True}
+
+    monkeypatch.setattr(landing, "fetch", fetch)
+    monkeypatch.setattr(landing, "access", lambda _: None)
     made = Settings(home=tmp_path, lake="", actor="test")
     assert [land(made, "adherence_app").result for _ in range(2)] == ["done", "unchanged"]
     outputs = [[o["name"] for o in event["outputs"]] for event in lineage.events(made)]
