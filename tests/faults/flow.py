@@ -1,4 +1,4 @@
-"""The acceptance flow on one machine, kept as it stood before each of its stages, so that a stage can be killed there again and again."""
+"""The acceptance flow on one machine, kept as it stood before its stages, so that each can be killed there again and again."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Flow:
     def stage(self, *words: str, home: Path | None = None) -> dict[str, Any]:
         """Keep what is there before a stage, run it undisturbed, and keep what it leaves; its report."""
         home = home or self.home
-        prepared = self.root / f"before {len(self.stages)}"
+        prepared = self.root / f"before-{len(self.stages)}"
         shutil.copytree(home, prepared)
         sent, ended = self.sent(), concord(home, *words)
         report = ended.report
@@ -166,7 +166,8 @@ def flowing(root: Path) -> Iterator[Flow]:
 def _connect_sources(patch: pytest.MonkeyPatch, sources: Sources) -> None:
     for source in SOURCES:
         access = access_to(sources, source)
-        connect(patch, catalog().sources[source].connection.id, access.base_url, access.login, access.password, str(access.ca_file))
+        connection = catalog().sources[source].connection.id
+        connect(patch, connection, access.base_url, access.login, access.password, str(access.ca_file))
 
 
 def connect(patch: pytest.MonkeyPatch, connection: str, address: str, login: str, password: str, ca_file: str = "") -> None:

@@ -83,7 +83,8 @@ class Points:
                 die()
             return result
 
-        setattr(owner, method, staticmethod(wrapped) if hasattr(write, "__self__") and isinstance(owner, type) else wrapped)
+        is_bound = isinstance(owner, type) and hasattr(write, "__self__")  # A class method, which has its class already.
+        setattr(owner, method, staticmethod(wrapped) if is_bound else wrapped)
 
     def _reach(self, label: str) -> str | None:
         self._seen[label] += 1

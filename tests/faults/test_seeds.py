@@ -28,7 +28,7 @@ def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
 
 
 def drawn(flow: Flow, seed: int) -> tuple[Stage, Kill]:
-    """The stages take turns; where one is killed is drawn, never twice the same before all were: first where tables and files change."""
+    """The stages take turns; where one is killed is drawn, no place twice, and first where tables and files change."""
     stage = flow.stages[seed % len(flow.stages)]
     kills = [Kill(point, moment) for point in stage.points for moment in MOMENTS]
     random.Random(stage.words[0]).shuffle(kills)  # noqa: S311 - it draws no secret

@@ -15,7 +15,7 @@ from jobs import engine as engines
 from jobs.errors import GateFailed, IntegrityError, LakeError
 from jobs.lake import Lake
 from jobs.ledger import accounts, releases
-from jobs.read import released
+from jobs.read import released, released_group
 from jobs.run.product import build, is_current
 from jobs.run.release import release
 from jobs.run.summary import summary
@@ -84,6 +84,8 @@ def test_a_good_candidate_is_released_and_the_old_release_stays_readable(home):
     assert release(home, GROUP).facts["number"] == 2
     assert released("glucose_daily", settings=home).arrow().num_rows == 36
     assert released("glucose_daily", 1, settings=home).arrow().num_rows == 24
+    assert {r.release for r in released_group(GROUP, settings=home).values()} == {2}
+    assert released_group(GROUP, 1, home)["glucose_daily"].version == released("glucose_daily", 1, home).version
     assert release(home, GROUP).result == "unchanged"
 
 
@@ -139,3 +141,5 @@ def test_unknown_products_and_releases_are_said(home):
         released("glucose", settings=home)
     with pytest.raises(LakeError, match="released are: 1"):
         released("glucose_daily", 9, settings=home)
+    with pytest.raises(LakeError, match="no release group is called 'marketing'; there are engagement"):
+        released_group("marketing", settings=home)
