@@ -209,3 +209,12 @@ def test_an_expectation_that_nobody_knows_any_more_is_named(home: Settings, tmp_
     kept(home, "crm.000001", NOT_NULL, finding({"column": "code"}, "expect_column_values_to_please"))
     with pytest.raises(IntegrityError, match="expect_column_values_to_please of crm.000001 for core.observation"):
         docs("--docs", str(tmp_path / "docs"))
+
+
+def test_a_page_that_could_not_be_made_is_no_success(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from jobs.pages.data_docs.view import Findings
+
+    kept(home, "crm.000001", NOT_NULL)
+    monkeypatch.setattr(Findings, "render", None)
+    with pytest.raises(IntegrityError, match="made 0 pages of 1 checks"):
+        docs("--docs", str(tmp_path / "docs"))
