@@ -113,7 +113,7 @@ RECIPIENT: dict[str, Judge] = {
     "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _others,
     "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less}
 SOURCE: dict[str, Judge] = {
-    **COMMON, "connection": _connector, "schedule": _safe, "retention_days": _less, "legal_basis": _readers,
+    **COMMON, "connection": _connector, "schedule": _safe, "on_change": _safe, "retention_days": _less, "legal_basis": _readers,
     "jurisdictions": _others, "link_purposes": _others, "refusal": _readers, "reject_limit": _limit}
 STREAM: dict[str, Judge] = {
     "path": _readers, "record_id": _readers, "version": _readers, "deleted": _readers, "items": _readers, "cursor": _safe,

@@ -19,7 +19,7 @@ from contracts.places import near
 from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
 from contracts.result_types import typed
 from contracts.table import Column, Frozen, Name, Table
-from contracts.vocabulary import DataCategory, LegalBasis, Purpose
+from contracts.vocabulary import DataCategory, LegalBasis, OnChange, Purpose
 
 
 def _read_by(reader: Callable[[str], Call | Path]) -> BeforeValidator:
@@ -144,6 +144,7 @@ class Source(Contract):
 
     connection: Connection
     schedule: str
+    on_change: OnChange
     retention_days: Annotated[int, Field(gt=0)]
     legal_basis: LegalBasis
     jurisdictions: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...]

@@ -19,7 +19,8 @@ from contracts.rules import RuleError, rules
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
                 "reject_reason": vocabulary.RejectReason, "data_category": vocabulary.DataCategory,
-                "refuse_reason": vocabulary.RefuseReason, "given_by": vocabulary.GivenBy, "gone_reason": vocabulary.GoneReason}
+                "refuse_reason": vocabulary.RefuseReason, "given_by": vocabulary.GivenBy, "gone_reason": vocabulary.GoneReason,
+                "drift_kind": vocabulary.DriftKind, "drift_effect": vocabulary.DriftEffect}
 COLUMN_PROPERTIES = {"dataCategory", "treatment", "allowedValues", "notInFuture", "derived", "eventTime"}
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks", "parse"}

@@ -214,6 +214,34 @@ class GoneReason(Term):
     NOT_PERMITTED = "not_permitted", None
 
 
+class OnChange(Term):
+    """What a source's contract does when payloads change their shape.
+
+    ``evolve``: they land and the change is reported. ``freeze``: they land, and conform waits for a higher version of the
+    contract where a place that it reads vanished or changed its type. ``reject``: nothing lands, for a new field neither.
+    """
+
+    EVOLVE = "evolve", None
+    FREEZE = "freeze", None
+    REJECT = "reject", None
+
+
+class DriftKind(Term):
+    """How payloads differ from those that landed before."""
+
+    NEW_FIELD = "new_field", None
+    CHANGED_TYPE = "changed_type", None
+    VANISHED_FIELD = "vanished_field", None
+
+
+class DriftEffect(Term):
+    """What a change of payloads did: nothing, or conform waits, or the landing was refused."""
+
+    REPORTED = "reported", None
+    FROZEN = "frozen", None
+    REFUSED = "refused", None
+
+
 class Zone(Term):
     """The folders of the lake."""
 

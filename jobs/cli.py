@@ -16,6 +16,7 @@ from contracts.exit_codes import ExitCode
 from jobs import (
     cli_consent,
     cli_contract,
+    cli_drift,
     cli_explain,
     cli_link,
     cli_loss,
@@ -70,7 +71,7 @@ def land(source: str) -> None:
     from jobs.run.land import land as run
 
     _known("source", source, catalog().sources)
-    _report(lambda: run(Settings(), source), "landed {rows} records")
+    _report(lambda: run(Settings(), source), cli_drift.landed)
 
 
 @app.command()
@@ -229,10 +230,11 @@ def _known(kind: str, name: str, there: Iterable[str]) -> None:
         raise ConfigurationError(f"no {kind} is called {name!r}; there are {', '.join(names) or 'none yet'}")
 
 
-def _report(run: Callable[[], Report], said: str) -> None:
+def _report(run: Callable[[], Report], said: str | Callable[[dict[str, Any]], str]) -> None:
     report = run()
     facts: dict[str, Any] = report.facts
-    typer.echo("nothing new" if report.result == "unchanged" else said.format(**facts))
+    told = said.format(**facts) if isinstance(said, str) else said(facts)
+    typer.echo("nothing new" if report.result == "unchanged" else told)
     typer.echo(json.dumps({"result": report.result, "changed": report.changed, **facts}, default=str))
 
 
@@ -241,6 +243,7 @@ cli_review.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)
+cli_drift.add(app, _known)
 cli_quality.add(app, _known)
 
 

@@ -60,6 +60,12 @@ class LakeError(ConcordError):
     exit_code = ExitCode.CONTRACT
 
 
+class Drifted(ConcordError):
+    """Payloads changed their shape, and their source's contract says to stop then."""
+
+    exit_code = ExitCode.CONTRACT
+
+
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 

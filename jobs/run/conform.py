@@ -10,7 +10,7 @@ import structlog
 from contracts.model import Source
 from contracts.vocabulary import Outcome
 from jobs.ledger import accounts, batches
-from jobs.run import intake, limits
+from jobs.run import drift, intake, limits
 from jobs.run.rules import rules
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -23,13 +23,15 @@ def conform(settings: Settings, source_id: str, checks: bool = True) -> Report:
 
     Each step can be repeated: rows are merged by key, accounts and marks are written last. Raises GateFailed when
     expectations fail or more is rejected than the contract allows (nothing of the batch is in core then, and those behind it
-    wait with it) and IntegrityError when records are unaccounted for.
+    wait with it), Drifted at a batch that waits for a new version of the contract, and IntegrityError when records are
+    unaccounted for.
     """
     with open_shell(settings, "conform", source_id, with_engine=True) as shell:
         source = shell.catalog.sources[source_id]
         shell.trail.reads(source.raw)
         total: dict[str, int] = {}
         for batch in batches.waiting(shell.lake, source.id):
+            drift.refuse_frozen(shell.lake, source, batch["batch_id"])
             for entry in _conform_batch(shell, source, batch, checks):
                 total[entry.outcome] = total.get(entry.outcome, 0) + entry.rows
         for table in source.tables:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from contracts.model import Source
 from jobs.connections import access
 from jobs.connectors import Record, fetch
 from jobs.ledger import batches
+from jobs.run import drift
 from jobs.run.shell import Report, open_shell
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
@@ -30,28 +32,42 @@ LEFT_SECONDS = 24 * 3600
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Spooled:
+    """What is new at a source: how many rows, the new cursor, and when the last of them was received."""
+
+    rows: int
+    state: dict[str, dict[str, Any]]
+    at: datetime
+
+
 def land(settings: Settings, source_id: str) -> Report:
     """Fetch what is new at a source and append it as one batch. Nothing new changes nothing.
 
     The commit holds the batch's number and the cursor, so both move together: a run that is killed before it leaves
-    nothing, one that is killed after it is completed by the next. Raises SourceUnavailable, SourceRefused.
+    nothing, one that is killed after it is completed by the next. Changes of the payloads' shape are reported.
+    Raises SourceUnavailable, SourceRefused, and Drifted where the contract rejects such a change.
     """
     with open_shell(settings, "land", source_id, with_engine=False) as shell:
         source, lake = shell.catalog.sources[source_id], shell.lake
         number = _healed(lake, source)
-        state = lake_state(lake, source)
+        state, watch = lake_state(lake, source), drift.Watch(lake, source, number + 1)
         with _spool(settings.spool, source) as spool:
-            rows, new_state, at = _spooled(spool, source, state, lake, number + 1)
-            if rows:
+            new = _spooled(spool, source, state, lake, number + 1, watch)
+            if new.rows:
+                looked = watch.look()
+                drift.refuse(lake, source, number + 1, looked, new.at)
                 reader = pq.ParquetFile(spool)
                 stream = pa.RecordBatchReader.from_batches(reader.schema_arrow, reader.iter_batches(CHUNK))
-                note = {"batch": number + 1, "rows": rows, "state": new_state, "at": at.isoformat()}
+                note = {"batch": number + 1, "rows": new.rows, "state": new.state, "at": new.at.isoformat()}
                 lake.append_arrow(source.raw, stream, note=note, once=(source.raw, number + 1))
-                batches.record(lake, source.id, number + 1, rows, at)
+                drift.keep(lake, source, number + 1, looked, new.at)
+                batches.record(lake, source.id, number + 1, new.rows, new.at)
                 shell.report.change(source.raw)
+                shell.report.facts.update(looked.facts)
         shell.trail.reads(f"source.{source.id}")
         shell.trail.writes(source.raw, {"payload": []})
-        shell.report.facts.update(rows=rows, batch=batches.batch_id(source.id, number + 1) if rows else None)
+        shell.report.facts.update(rows=new.rows, batch=batches.batch_id(source.id, number + 1) if new.rows else None)
         return shell.report
 
 
@@ -70,12 +86,27 @@ def _last_note(lake: Any, source: Source) -> dict[str, Any]:
 
 
 def _healed(lake: Any, source: Source) -> int:
-    """Number of the last landed batch; its ledger entry is written when a kill came before that."""
+    """Number of the last landed batch; its ledger entries are written when a kill came before that."""
     number = lake.done(source.raw, source.raw) or 0
     if number and number not in {row["number"] for row in batches.of(lake, source.id)}:
         note = _last_note(lake, source)
-        batches.record(lake, source.id, number, note["rows"], datetime.fromisoformat(note["at"]))
+        at = datetime.fromisoformat(note["at"])
+        watch = drift.Watch(lake, source, number)
+        for records, digests in _again(lake, source, batches.batch_id(source.id, number)):
+            watch.notice(records, digests)
+        drift.keep(lake, source, number, watch.look(), at)
+        batches.record(lake, source.id, number, note["rows"], at)
     return int(number)
+
+
+def _again(lake: Any, source: Source, batch: str) -> Iterator[tuple[list[Record], list[str]]]:
+    """The records of a landed batch in parts, with their payloads' SHA-256."""
+    rows = lake.arrow(source.raw, columns=["stream", "record_id", "payload", "is_deleted", "sha256"],
+                      filters=pc.field("batch_id") == batch)
+    for chunk in rows.to_batches():
+        part = chunk.to_pylist()
+        yield ([Record(row["stream"], row["record_id"], row["payload"], row["is_deleted"]) for row in part],
+               [row["sha256"] for row in part])
 
 
 @contextmanager
@@ -93,9 +124,9 @@ def _spool(folder: Path, source: Source) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake: Any,
-             number: int) -> tuple[int, dict[str, dict[str, Any]], datetime]:
-    """Write what is new to a file: how many rows, the new cursor, and when the last of them was received.
+def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake: Any, number: int,
+             watch: drift.Watch) -> Spooled:
+    """Write what is new to a file.
 
     A fetch may take hours. What is received late in it may have been made after it began, so each chunk has a time of
     its own; the cursor and the days asked for again count from the beginning.
@@ -111,12 +142,15 @@ def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake:
     with pq.ParquetWriter(path, schema) as writer:
         for chunk in _chunks(fetch(source, access(source.connection.id), state, known, begun), new_state):
             at = max(at, datetime.now(UTC))
-            writer.write_table(_envelopes(chunk, source, batches.batch_id(source.id, number), written, at, schema))
+            digests = [hashlib.sha256(record.payload).hexdigest() for record in chunk]
+            watch.notice(chunk, digests)
+            batch = batches.batch_id(source.id, number)
+            writer.write_table(_envelopes(chunk, digests, source, batch, written, at, schema))
             written += len(chunk)
             if time.monotonic() - told > TELL_SECONDS:
                 log.info("fetching", source=source.id, records=written)
                 told = time.monotonic()
-    return written, new_state, at
+    return Spooled(written, new_state, at)
 
 
 def _chunks(found: Iterator[Record | tuple[str, dict[str, Any]]],
@@ -134,7 +168,7 @@ def _chunks(found: Iterator[Record | tuple[str, dict[str, Any]]],
         yield chunk
 
 
-def _envelopes(chunk: list[Record], source: Source, batch: str, first: int, at: datetime,
+def _envelopes(chunk: list[Record], digests: list[str], source: Source, batch: str, first: int, at: datetime,
                schema: pa.Schema) -> pa.Table:
     count = len(chunk)
     columns = {
@@ -144,7 +178,7 @@ def _envelopes(chunk: list[Record], source: Source, batch: str, first: int, at: 
         "payload": pa.array([r.payload for r in chunk], pa.binary()),
         "is_deleted": pa.array([r.is_deleted for r in chunk]),
         "received_at": pa.array([at] * count, pa.timestamp("us", "UTC")),
-        "sha256": pa.array([hashlib.sha256(r.payload).hexdigest() for r in chunk])}
+        "sha256": pa.array(digests)}
     return pa.Table.from_pydict(columns, schema=schema)
 
 

@@ -22,7 +22,8 @@ from tests.landing import lake_of
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 UNKNOWN = {"land": "source", "conform": "source", "screen": "source", "purge": "source", "build": "product", "release": "release group",
-           "extract prepare": "recipient", "rejected": "source", "quality": "table"}
+           "extract prepare": "recipient", "rejected": "source", "quality": "table",
+           "drift": "source"}
 
 
 @pytest.fixture

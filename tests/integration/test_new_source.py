@@ -40,6 +40,7 @@ customProperties:
   - property: connection
     value: {id: concord_glucose_club, connector: rest, tokenPath: /app/oauth/token, pageSize: 100, maxAnswerMb: 8}
   - {property: schedule, value: "20 4 * * *"}
+  - {property: onChange, value: evolve}
   - {property: retentionDays, value: 365}
   - {property: legalBasis, value: consent}
   - {property: jurisdictions, value: [DE, FR]}

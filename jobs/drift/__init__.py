@@ -1,0 +1,1 @@
+"""What payloads look like, and when they stop looking as they did: no value, and no name that may be one."""
