@@ -233,8 +233,10 @@ def _known(kind: str, name: str, there: Iterable[str]) -> None:
 def _report(run: Callable[[], Report], said: str | Callable[[dict[str, Any]], str]) -> None:
     report = run()
     facts: dict[str, Any] = report.facts
-    told = said.format(**facts) if isinstance(said, str) else said(facts)
-    typer.echo("nothing new" if report.result == "unchanged" else told)
+    if report.result == "unchanged":
+        typer.echo("nothing new")
+    else:
+        typer.echo(said.format(**facts) if isinstance(said, str) else said(facts))
     typer.echo(json.dumps({"result": report.result, "changed": report.changed, **facts}, default=str))
 
 

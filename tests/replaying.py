@@ -22,6 +22,7 @@ team: {name: tests}
 customProperties:
   - {property: connection, value: {id: house, connector: rest, tokenPath: null, pageSize: 10, maxAnswerMb: 1}}
   - {property: schedule, value: "0 2 * * *"}
+  - {property: onChange, value: evolve}
   - {property: retentionDays, value: 30}
   - {property: legalBasis, value: consent}
   - {property: jurisdictions, value: [DE]}
