@@ -199,14 +199,14 @@ def _rules(old: Table, new: Table) -> Iterator[Change]:
     before, after = _named(old.quality), _named(new.quality)
     for name in sorted(before.keys() | after.keys()):
         was, is_now = before.get(name), after.get(name)
-        if was != is_now:
+        if _said(was) != _said(is_now):
             rejects, rejected = (rule is not None and rule.severity != Severity.WARN for rule in (is_now, was))
             breaks: Breaks = "readers" if rejected else "sources" if rejects else None
             yield Change(f"{new.name}.quality.{name}", _said(was), _said(is_now), breaks)
 
 
 def _said(rule: Rule | None) -> str:
-    return ABSENT if rule is None else rule.model_dump_json(exclude={"name"}, exclude_defaults=True)
+    return ABSENT if rule is None else rule.model_dump_json(exclude={"name", "description"}, exclude_defaults=True)
 
 
 def _filled(change: Change, table: str, columns: Mapping[str, Column]) -> Change:

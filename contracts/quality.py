@@ -12,6 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
+class RuleError(ValueError):
+    """A rule that cannot be kept; ``words`` lead to the line to look at."""
+
+    def __init__(self, message: str, *words: str) -> None:
+        super().__init__(message)
+        self.words = words
+
+
 class Severity(StrEnum):
     """What becomes of rows that break a rule."""
 

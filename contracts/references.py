@@ -8,8 +8,7 @@ from typing import Any
 from open_data_contract_standard.model import SchemaObject
 
 from contracts.places import near
-from contracts.quality import Reference, Severity
-from contracts.rules import RuleError
+from contracts.quality import Reference, RuleError, Severity
 from contracts.table import Column, Table
 
 

@@ -10,8 +10,9 @@ import yaml
 from open_data_contract_standard.model import DataQuality, SchemaObject
 
 from contracts.places import near
-from contracts.quality import AnyRule, CustomRule, LibraryRule, Limit, Metric, Must, RuleName, Severity, SqlRule
-from contracts.table import Column
+from contracts.quality import AnyRule, CustomRule, LibraryRule, Limit, Metric, Must, RuleError, RuleName, Severity, SqlRule
+from contracts.queries import condition_of, query
+from contracts.table import NUMBERS, Column
 
 ENGINE = "great-expectations"
 ARGUMENTS = {Metric.MISSING_VALUES: {"missingValues"}, Metric.INVALID_VALUES: {"validValues", "pattern"},
@@ -20,14 +21,6 @@ OF_VALUES = (Metric.NULL_VALUES, Metric.MISSING_VALUES, Metric.INVALID_VALUES)
 # Arguments of an expectation of Great Expectations that name columns.
 NAMES_COLUMNS = ("column", "column_A", "column_B", "column_list", "column_set")
 _NAME = pydantic.TypeAdapter(RuleName)
-
-
-class RuleError(ValueError):
-    """A rule that cannot be kept; ``words`` lead to the line to look at."""
-
-    def __init__(self, message: str, *words: str) -> None:
-        super().__init__(message)
-        self.words = words
 
 
 def rules(schema: SchemaObject, columns: Iterable[Column], rejects_rows: bool) -> tuple[AnyRule, ...]:
@@ -72,7 +65,7 @@ def _rule(entry: DataQuality, column: str | None, known: dict[str, Column], word
     if kind == "library":
         return _library(entry, common, known, place)
     if kind == "sql":
-        return SqlRule(**common, query=_query(entry.query or "", column, known, name, place), limit=_limit(entry, name, place))
+        return SqlRule(**common, query=query(entry.query or "", column, known, name, place), limit=_limit(entry, name, place))
     if kind == "custom":
         return _custom(entry, common, known, place)
     raise RuleError(f"quality rule {name} is a text, which nobody can check; write a metric, a query or an expectation, or "
@@ -117,11 +110,24 @@ def _library(entry: DataQuality, common: dict[str, Any], known: dict[str, Column
     columns = tuple(arguments.get("properties") or ([column] if metric == Metric.DUPLICATE_VALUES and column else []))
     _refuse_unknown(columns, known, name, place)
     _refuse_misplaced(metric, column, columns, arguments, name, place)
+    _refuse_odd_values(arguments.get("validValues") or (), known.get(str(column)), name, place)
     if "pattern" in arguments and known[column].type != "string":
         raise RuleError(f"pattern of {name} is for string, but {column} is {known[column].type}; write validValues", *place)
     return LibraryRule(**common, metric=metric, limit=_limit(entry, name, place), is_percent=entry.unit == "percent",
                        values=tuple(arguments.get("validValues") or arguments.get("missingValues") or ()),
                        pattern=arguments.get("pattern"), columns=columns)
+
+
+def _refuse_odd_values(values: Iterable[Any], column: Column | None, name: str, place: tuple[str, ...]) -> None:
+    """Raise RuleError for a value that no engine would find: a null, or one of another type than the column's."""
+    for value in values:
+        if value is None:
+            raise RuleError(f"validValues of {name} hold null; take it out: a null is never counted as invalid", *place)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = column is None or (isinstance(value, str) if column.type == "string" else is_number or column.type not in NUMBERS)
+        if not fits and column:
+            raise RuleError(f"validValues of {name} hold {value!r}, but {column.name} is {column.type}; quote text, and nothing "
+                            "else", *place, str(value))
 
 
 def _refuse_misplaced(metric: Metric, column: str | None, columns: tuple[str, ...], arguments: dict[str, Any], name: str,
@@ -156,6 +162,12 @@ def _custom(entry: DataQuality, common: dict[str, Any], known: dict[str, Column]
     kwargs = dict(found.get("kwargs") or {})
     if common["column"] and not any(name in kwargs for name in NAMES_COLUMNS):
         kwargs["column"] = common["column"]
+    if any("query" in str(argument) for argument in kwargs):
+        raise RuleError(f"implementation of {name} asks a query; write type: sql, with the query", *place)
+    if None in (kwargs.get("value_set") or ()):
+        raise RuleError(f"value_set of {name} holds null, which no engine finds; take it out: a null is never counted", *place)
+    if isinstance(condition := kwargs.get("row_condition"), str):
+        condition_of(condition, known, name, place)
     for argument in NAMES_COLUMNS:
         named = kwargs.get(argument)
         _refuse_unknown([named] if isinstance(named, str) else named or [], known, name, place)
@@ -167,33 +179,3 @@ def _refuse_unknown(columns: Iterable[str], known: dict[str, Column], name: str,
         if column not in known:
             raise RuleError(f"quality rule {name} names column {column!r}{near(str(column), known)}, which the table does not "
                             f"have; it has {', '.join(known)}", *place, str(column))
-
-
-def _query(query: str, column: str | None, known: dict[str, Column], name: str, place: tuple[str, ...]) -> str:
-    """A query as it is asked: of ``{batch}`` alone, whose columns are there."""
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.errors import SqlglotError
-    from sqlglot.optimizer.qualify import qualify
-
-    table = "rows_of_the_table"
-    said = query.replace("${object}", table).replace("${table}", table)
-    for word in ("${property}", "${column}"):
-        if word in said and column is None:
-            raise RuleError(f"query of {name} says {word}, but stands at the table; name the column", *place)
-        said = said.replace(word, str(column))
-    try:
-        parsed = sqlglot.parse(said, read="spark")
-        if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
-            raise RuleError(f"query of {name} is no single SELECT; write one that gives a number", *place)
-        own = {cte.alias for cte in parsed[0].find_all(exp.CTE)}
-        strange = sorted({t.sql("spark") for t in parsed[0].find_all(exp.Table)} - {table} - own)
-        named = [t for t in parsed[0].find_all(exp.Table) if t.name == table]
-        if not named or any(t.split(" AS ")[0] not in {table, *own} for t in strange):
-            raise RuleError(f"query of {name} must read ${{object}}, the rows to be written, and nothing else; other tables are "
-                            "named by relationships", *place)
-        qualify(parsed[0].copy(), schema={table: {c.name: c.type for c in known.values()}}, dialect="spark")
-    except SqlglotError as error:
-        what = str(error).splitlines()[0].replace(table, "${object}")
-        raise RuleError(f"query of {name} cannot be asked: {what}; the table has {', '.join(known)}", *place) from None
-    return said.replace("{", "{{").replace("}", "}}").replace(table, "{batch}")

@@ -12,9 +12,10 @@ from contracts.explain import problems
 from contracts.expressions import ExpressionError, parse
 from contracts.model import Column, Table
 from contracts.places import near
+from contracts.quality import RuleError
 from contracts.references import references
 from contracts.result_types import EXAMPLES, fits, result_type
-from contracts.rules import RuleError, rules
+from contracts.rules import rules
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,

@@ -8,8 +8,8 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 
 from contracts.model import Column, Table
+from contracts.quality import RuleError
 from contracts.reading import ContractError
-from contracts.rules import RuleError
 from expectations import files
 from expectations.rules import rule
 

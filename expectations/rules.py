@@ -9,8 +9,8 @@ from great_expectations.compatibility.pydantic import ValidationError
 from great_expectations.exceptions import ExpectationNotFoundError
 from great_expectations.expectations.registry import get_expectation_impl
 
-from contracts.quality import AnyRule, CustomRule, LibraryRule, Metric, Reference, Severity, SqlRule
-from contracts.rules import RuleError
+from contracts.quality import AnyRule, CustomRule, LibraryRule, Metric, Reference, RuleError, Severity, SqlRule
+from contracts.queries import VIEWS
 from expectations.metric import ExpectQualityMetricToMeet
 
 SEVERITIES = {Severity.REJECT_ROW: "critical", Severity.REJECT_BATCH: "critical", Severity.WARN: "warning"}
@@ -61,7 +61,7 @@ def _expectations(said: AnyRule) -> list[gxe.Expectation]:
 
 def view(table: str) -> str:
     """The name by which a suite calls another table; who asks has to make a view of that name."""
-    return f"known_{table.replace('.', '_')}"
+    return f"{VIEWS}{table.replace('.', '_')}"
 
 
 def made(expectation: str, kwargs: dict[str, Any], name: str, **common: Any) -> gxe.Expectation:
@@ -101,4 +101,4 @@ def _library(said: LibraryRule, common: dict[str, Any]) -> list[gxe.Expectation]
             return [gxe.ExpectColumnValuesToBeInSet(value_set=list(said.values), **common)]
     if len(columns) == 1:
         return [gxe.ExpectColumnValuesToBeUnique(column=columns[0], **common)]
-    return [gxe.ExpectCompoundColumnsToBeUnique(column_list=columns, **common)]
+    return [gxe.ExpectCompoundColumnsToBeUnique(column_list=columns, ignore_row_if="never", **common)]

@@ -87,7 +87,8 @@ def _finding(result: Any) -> Finding:
     counted = {} if result.exception_info.get("raised_exception") else result.result or {}
     broken = counted.get("observed_value" if said.meta.get("counts") == "rows" else "unexpected_count")
     return Finding(said.type, str(columns), bool(result.success), counted.get("element_count"), broken,
-                   json.dumps(kwargs, sort_keys=True, default=lambda _: AS_OF), said.meta.get("rule"),
+                   json.dumps(kwargs, sort_keys=True, default=str if said.meta.get("rule") else lambda _: AS_OF),
+                   said.meta.get("rule"),
                    said.severity == "critical")
 
 

@@ -77,7 +77,7 @@ class OnePassEngine(SparkDFExecutionEngine):
         Grouped, since counting distinct hashes beside other counts takes an engine ten times as long once in a while.
         """
         domain = asked.metric_configuration.metric_domain_kwargs
-        kept = [c for c in (self.kept(domain), _not_ignored(domain)) if c is not None]
+        kept = [c for c in (self.kept(domain), not_ignored(domain)) if c is not None]
 
         def count(**known: Any) -> int:
             rows = self.get_domain_records(_all_rows(domain)).where(reduce(and_, kept, F.lit(True)))
@@ -104,13 +104,15 @@ def _is_hashable(asked: Any) -> bool:
     return condition is None or isinstance(condition, (dict, Condition))
 
 
-def _not_ignored(domain: dict) -> Column | None:
-    """What the stock engine leaves out of a key's rows: a missing value, or as ``ignore_row_if`` says."""
+def not_ignored(domain: dict) -> Column | None:
+    """What the stock engine leaves out of the rows of a key, or of columns beside each other: as ``ignore_row_if`` says."""
     if "column" in domain:
         return F.col(domain["column"]).isNotNull()
-    missing = [F.col(name).isNull() for name in domain["column_list"]]
-    return {"all_values_are_missing": ~reduce(and_, missing), "any_value_is_missing": ~reduce(or_, missing)}.get(
-        domain.get("ignore_row_if", "never"))
+    named = domain.get("column_list") or [domain["column_A"], domain["column_B"]]
+    missing = [F.col(name).isNull() for name in named]
+    every, some = ~reduce(and_, missing), ~reduce(or_, missing)
+    return {"all_values_are_missing": every, "both_values_are_missing": every, "any_value_is_missing": some,
+            "either_value_is_missing": some}.get(domain.get("ignore_row_if", "never"))
 
 
 def _all_rows(domain: dict) -> dict:

@@ -45,10 +45,12 @@ class _Conditions:
         """Whether a row breaks an expectation; not where its row condition leaves the row out."""
         from great_expectations.validator.metric_configuration import MetricConfiguration
 
+        from jobs.one_pass import not_ignored
+
         needed = expectation.get_validation_dependencies(execution_engine=self._engine)
         count = needed.get_metric_configuration(f"{expectation.map_metric}.unexpected_count")
         domain = {**count.metric_domain_kwargs, "batch_id": "rows"}
         condition, *_ = self._metrics.get_metric(
             MetricConfiguration(f"{expectation.map_metric}.condition", domain, count.metric_value_kwargs))
-        kept = self._engine.kept(domain)
-        return condition if kept is None else reduce(and_, [kept, condition])
+        kept = [self._engine.kept(domain), None if "column" in domain else not_ignored(domain)]
+        return reduce(and_, [condition, *(c for c in kept if c is not None)])

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.vocabulary import DriftEffect
 from jobs.drift.changes import Change, Known, words
 from jobs.lake import Lake
 from jobs.schema import arrow_schema
@@ -58,6 +59,12 @@ def noticed(lake: Lake, source: str | None = None) -> Rows:
     """Changes of a source, or of all, newest first."""
     rows = lake.arrow(DRIFT, filters=pc.field("source") == source if source else None).to_pylist()
     return sorted(rows, key=lambda row: (-row["noticed_at"].timestamp(), row["batch_id"], row["stream"], row["place"]))
+
+
+def frozen(lake: Lake) -> set[str]:
+    """Batches that a change froze, those that were conformed since among them."""
+    rows = lake.arrow(DRIFT, columns=["batch_id"], filters=pc.field("effect") == str(DriftEffect.FROZEN))
+    return set(rows["batch_id"].to_pylist())
 
 
 def _merge(lake: Lake, table: str, rows: Rows) -> None:

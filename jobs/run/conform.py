@@ -10,7 +10,7 @@ import structlog
 from contracts.model import Source
 from contracts.vocabulary import Outcome
 from jobs.ledger import accounts, batches
-from jobs.run import drift, intake, limits
+from jobs.run import drift, intake, limits, replay_rejected
 from jobs.run.rules import rules
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -30,7 +30,10 @@ def conform(settings: Settings, source_id: str, checks: bool = True) -> Report:
         source = shell.catalog.sources[source_id]
         shell.trail.reads(source.raw)
         total: dict[str, int] = {}
-        for batch in batches.waiting(shell.lake, source.id):
+        waiting = batches.waiting(shell.lake, source.id)
+        if waiting:
+            replay_rejected.finish(shell, source)
+        for batch in waiting:
             drift.refuse_frozen(shell.lake, source, batch["batch_id"])
             for entry in _conform_batch(shell, source, batch, checks):
                 total[entry.outcome] = total.get(entry.outcome, 0) + entry.rows

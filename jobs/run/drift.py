@@ -84,7 +84,8 @@ def refuse(lake: Lake, source: Source, number: int, looked: Look, at: datetime) 
     """Raise Drifted, once it is written down, where the contract rejects what batch ``number`` changes."""
     refused = [change for change, effect in looked.found if effect is DriftEffect.REFUSED]
     if refused:
-        ledger.write(lake, source.id, batches.batch_id(source.id, number), looked.found, source.version, at)
+        said = [(change, effect) for change, effect in looked.found if effect is DriftEffect.REFUSED]
+        ledger.write(lake, source.id, batches.batch_id(source.id, number), said, source.version, at)
         raise Drifted(f"{source.id}: payloads changed their shape ({_named(refused)}) and {source.path} says onChange: reject, "
                       f"so nothing was landed and the cursor stays. Have the source corrected, or make the contract fit and "
                       f"raise its version above {source.version}: what was noticed under a lower version is let in")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from contracts.model import Recipient
 from jobs.errors import NotApproved
-from jobs.run import consent, pseudonyms
+from jobs.run import consent, pseudonyms, stopped
 from jobs.run.shell import Shell
 from jobs.stages import decisions as combined
 from jobs.stages.use import Use
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 def decisions(shell: Shell, recipient: Recipient, versions: dict[str, int], now: datetime) -> DataFrame:
     """person_key, is_permitted, reason_code: what the product needs and what the recipient needs, both at this moment."""
     product = shell.catalog.products[recipient.product]
+    stopped.refuse(shell)
     theirs, ours = (consent.decide(shell, versions, use) for use in (
         Use.by(recipient, product, now), Use.of(product, now)))
     entitled = combined.carried(combined.whole(theirs.decisions), theirs.links, ours.links)

@@ -13,7 +13,7 @@ from contracts.vocabulary import LegalBasis
 from jobs.errors import ConfigurationError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, consent_loss, pseudonyms
+from jobs.run import consent, consent_loss, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise, statements
@@ -40,7 +40,8 @@ def build(settings: Settings, product_id: str) -> Report:
         if waiting and shell.lake.version(name) <= 0:
             shell.report.facts.update(waiting_for=waiting)
             return shell.report
-        held = shell.lake.note(name)
+        version = shell.lake.version(name)
+        held = shell.lake.note(name, version)
         use = use_of(shell, product, now)
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not is_current(product, held, versions, now) or held["use"] != use:
@@ -48,9 +49,9 @@ def build(settings: Settings, product_id: str) -> Report:
                 rows, made = _protected(shell, product, _build(product, frames, work))
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
-                shell.lake.replace(name, work.keep("protected", rows), note=held)
+                version = shell.lake.replace(name, work.keep("protected", rows), note=held)
                 shell.report.change(name)
-        _account(shell, product, held, now)
+        _account(shell, candidate_id(product.id, version), held, now)
         shell.trail.reads(*versions)
         shell.trail.writes(name, {c.name: list(c.origins) for c in product.table.columns})
         return shell.report
@@ -79,6 +80,8 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: da
     """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
     decisions hold if nobody says anything new, and what is noted of the consent-loss report."""
     use = Use.of(product, now)
+    if use.legal_basis.rests_on_consent:
+        stopped.refuse(shell)
     decided = consent.decide(shell, versions, use, with_until=True)
     decided = replace(decided, decisions=work.keep("decisions", decided.decisions))
     frames: dict[str, DataFrame] = {}
@@ -134,9 +137,8 @@ def pseudonym_column(product: Product) -> str:
     return next(c.name for c in product.table.columns if c.treatment == "pseudonym")
 
 
-def _account(shell: Shell, product: Product, held: dict[str, Any], now: datetime) -> None:
-    """Write the candidate's accounts, which its commit carries, unless they are there."""
-    subject = candidate_id(product.id, shell.lake.version(product.table.name))
+def _account(shell: Shell, subject: str, held: dict[str, Any], now: datetime) -> None:
+    """Write a candidate's accounts, which its commit carries, unless they are there."""
     if not accounts.of(shell.lake, {subject}):
         accounts.write(shell.lake, subject, [(stage, Entry(*rest)) for stage, *rest in held["accounts"]], now)
     total: dict[str, int] = {}

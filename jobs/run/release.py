@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.model import Product
+from contracts.zones import PINS
 from jobs.errors import GateFailed, IntegrityError
 from jobs.ledger import accounts, releases
-from jobs.run import consent, consent_loss, match_errors, superseded
+from jobs.run import consent, consent_loss, match_errors, stopped, superseded
 from jobs.run.gated import gate
 from jobs.run.product import candidate_id, is_current, use_of
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
+from jobs.turn import turn
 
 
 def release(settings: Settings, group: str) -> Report:
@@ -42,9 +44,13 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
                               rows={name: pin["rows"] for name, pin in held.items()})
     if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
         return
+    if any(product.legal_basis.rests_on_consent for product in products):
+        stopped.refuse(shell)
     rows = [_gated_or_back(shell, product, versions[product.id], held, now) for product in products]
     rates = match_errors.of_release(shell, [(product, versions[product.id]) for product in products])
     rows = [{**row, **known} for row, known in zip(rows, rates, strict=True)]
+    for name in PINS:
+        shell.lake.ensure(name)  # Readers make no table, and on S3 they are refused one that is not there.
     releases.pin(shell.lake, group, _number(held) + 1, rows, now)
     for name in (releases.TABLE, *names):
         shell.report.change(name)
@@ -71,8 +77,10 @@ def _gated_or_back(shell: Shell, product: Product, version: int, held: Mapping[s
     try:
         return _gated(shell, product, version, now)
     except (GateFailed, IntegrityError):
-        shell.lake.restore(product.table.name, held[product.id]["table_version"] if product.id in held else 0)
-        shell.report.change(product.table.name)
+        with turn(shell.settings.home / "turns", f"build.{product.id}"):  # A build may have made a new one meanwhile.
+            if shell.lake.version(product.table.name) == version:
+                shell.lake.restore(product.table.name, held[product.id]["table_version"] if product.id in held else 0)
+                shell.report.change(product.table.name)
         raise
 
 

@@ -28,8 +28,8 @@ def replay(settings: Settings, source_id: str, reason: str | None = None, dry_ru
     """Give a source's rejected records, and the refused ones of people who do not refuse any more, a new outcome.
 
     What today's rules rejected already is left alone. A replay that was killed comes to its end first. With ``dry_run``
-    nothing is written. Raises GateFailed (nothing is written then), ConfigurationError for a reason that there is not,
-    ConsentUnreadable and LostRace.
+    nothing is written. Raises GateFailed (nothing is written then), ConfigurationError for a reason that there is not
+    and while a batch is conformed in part, ConsentUnreadable and LostRace.
     """
     if reason is not None and reason not in REASONS:
         raise ConfigurationError(f"no reason is called {reason!r}; there are {', '.join(sorted(REASONS))}")
@@ -37,9 +37,8 @@ def replay(settings: Settings, source_id: str, reason: str | None = None, dry_ru
     with (open_shell(settings, "replay.rejected", source_id, with_engine=True) as shell,
           turn(settings.home / "turns", f"conform.{source_id}")):
         source = shell.catalog.sources[source_id]
-        found: list[accounts.Entry] = []
-        if replays.last(shell.lake, source.id)[1] is not None and not dry_run:
-            found += _replayed(shell, source, None, dry_run)
+        _refuse_begun(shell, source)
+        found = [] if dry_run else finish(shell, source)
         found += _replayed(shell, source, reason, dry_run)
         if consent.CONSENT in shell.report.changed and source.refusal and reason is None:
             # A statement that can be read now may have been the yes that takes up what was refused.
@@ -50,6 +49,20 @@ def replay(settings: Settings, source_id: str, reason: str | None = None, dry_ru
         shell.report.is_answer = dry_run
         shell.report.facts.update(outcomes=total, rows=sum(total.values()), dry_run=dry_run)
         return shell.report
+
+
+def finish(shell: Shell, source: Source) -> list[accounts.Entry]:
+    """Bring a replay that was killed to its end, before anything newer is decided; its account, empty where there is none."""
+    return _replayed(shell, source, None, False) if replays.last(shell.lake, source.id)[1] is not None else []
+
+
+def _refuse_begun(shell: Shell, source: Source) -> None:
+    """Raise ConfigurationError while core holds some of a batch that a killed run began: nothing older is decided beside it."""
+    waiting = ", ".join(f"'{batch['batch_id']}'" for batch in batches.waiting(shell.lake, source.id))
+    for table in source.tables if waiting else ():
+        by = f"batch_id IN ({waiting})" + (f" OR superseded_by IN ({waiting})" if table == consent.CONSENT else "")
+        if not shell.lake.read(table).where(f"source = '{source.id}' AND ({by})").isEmpty():
+            raise ConfigurationError(f"a batch of {source.id} was conformed in part; run `concord conform {source.id}` first")
 
 
 def _replayed(shell: Shell, source: Source, reason: str | None, dry_run: bool) -> list[accounts.Entry]:
@@ -68,6 +81,8 @@ def _replayed(shell: Shell, source: Source, reason: str | None, dry_run: bool) -
         there = raw.where(F.col("stream").isin([s.name for s in source.streams]))
         taken = work.keep("taken", chosen.join(there, list(stage.PLACE), "left_semi"))
         if taken.isEmpty():
+            if begun and not dry_run:  # Purged since, or of a stream that is no more: it has come to its end.
+                accounts.write(lake, name, [(replays.STAGE, accounts.Entry("-", Outcome.ACCEPTED, "-", 0))], datetime.now(UTC))
             return []
         landed = work.keep("landed", stage.landed(raw, taken))
         envelopes = stage.envelopes(landed, name, at)

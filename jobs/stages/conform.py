@@ -87,8 +87,10 @@ def set_apart(records: DataFrame, broken: DataFrame) -> DataFrame:
     """The records, those rejected whose rows break a rule of a core table's contract; ``broken``: position, rule."""
     found = records.join(broken, "position", "left")
     is_broken = F.col("rule").isNotNull() & F.col("reason_code").isNull()
-    return found.withColumn("field", F.when(is_broken, F.col("rule")).otherwise(F.col("field"))).withColumn(
-        "reason_code", F.when(is_broken, F.lit(str(RejectReason.RULE_BROKEN))).otherwise(F.col("reason_code"))).drop("rule")
+    said = {"field": F.when(is_broken, F.col("rule")).otherwise(F.col("field")),
+            "reason_code": F.when(is_broken, F.lit(str(RejectReason.RULE_BROKEN))).otherwise(F.col("reason_code")),
+            **{c: F.when(~is_broken, F.col(c)) for c in records.columns if c.startswith("row_")}}  # It makes no row.
+    return found.select(*[said.get(c, F.col(c)).alias(c) for c in records.columns])
 
 
 def outcomes(records: DataFrame, contests: DataFrame) -> DataFrame:

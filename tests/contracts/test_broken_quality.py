@@ -62,6 +62,32 @@ REFUSED: dict[str, Case] = {
     "no SQL": table(f"name: some, type: sql, query: 'SELECT a b c FROM ${{object}}', mustBe: 1, {GOOD}", "name: some", "cannot be asked"),
     "a query of which column": table(f"name: some, type: sql, query: 'SELECT max(${{column}}) FROM ${{object}}', mustBe: 1, {GOOD}", "name: some",
                                      "name the column"),
+    "a query of a view of ours": table(
+        f"name: some, type: sql, query: 'WITH known_core_identity AS (SELECT count(*) AS n FROM known_core_identity) SELECT n FROM "
+        f"known_core_identity, ${{object}}', mustBe: 1, {GOOD}", "name: some", "and nothing else"),
+    "a query of a file under another name": table(
+        f"name: some, type: sql, query: 'WITH `parquet.``/lake/x``` AS (SELECT 1 AS n) SELECT count(*) FROM ${{object}}, parquet.`/lake/x`', "
+        f"mustBe: 1, {GOOD}", "name: some", "and nothing else"),
+    "a query of a function that reads": table(
+        f"name: some, type: sql, query: 'SELECT count(*) FROM ${{object}}, LATERAL read_files(''/etc/passwd'')', mustBe: 1, {GOOD}",
+        "name: some", "and nothing else"),
+    "a query with a comment": table(f"name: some, type: sql, query: 'SELECT count(*) FROM ${{object}} -- all', mustBe: 1, {GOOD}", "name: some",
+                                    "take it out"),
+    "a query of two values": table(f"name: some, type: sql, query: 'SELECT min(value), max(value) FROM ${{object}}', mustBe: 1, {GOOD}",
+                                   "name: some", "of one value"),
+    "a query in an expectation": table(
+        f"name: some, type: custom, engine: great-expectations, {GOOD}, implementation: {{type: unexpected_rows_expectation, "
+        "kwargs: {unexpected_rows_query: SELECT 1 FROM vault}}", "name: some", "write type: sql"),
+    "a condition of a column that is not there": table(
+        f"name: some, type: custom, engine: great-expectations, {GOOD}, implementation: {{type: expect_column_values_to_not_be_null, "
+        "kwargs: {column: value, row_condition: \"cod = 'x'\", condition_parser: spark}}", "name: some", "cannot be asked", "cod"),
+    "a null among values of an expectation": table(
+        f"name: some, type: custom, engine: great-expectations, {GOOD}, implementation: {{type: expect_column_values_to_be_in_set, "
+        "kwargs: {column: code, value_set: [a, null]}}", "name: some", "holds null"),
+    "a null that is valid": column(f"name: some, metric: invalidValues, arguments: {{validValues: [a, null]}}, mustBe: 0, {GOOD}", "name: some",
+                                   "hold null"),
+    "a word that YAML takes for another type": column(f"name: some, metric: invalidValues, arguments: {{validValues: [yes, 'no']}}, mustBe: 0, "
+                                                      f"{GOOD}", "name: some", "unit_code is string", "quote text"),
     "another engine": table(f"name: some, type: custom, engine: soda, implementation: x, {GOOD}", "name: some", "great-expectations"),
     "no expectation": table(f"name: some, type: custom, engine: great-expectations, implementation: x, {GOOD}", "name: some", "{type:"),
     "an expectation of a column that is not there": table(
@@ -91,7 +117,7 @@ def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
 QUALITY = """
     quality:
       - {name: some, metric: rowCount, mustBeGreaterThan: 0, severity: reject_batch}
-      - {name: days, type: sql, severity: warn, mustBe: 0, query: "SELECT count_if(code = '{}') FROM ${object}"}
+      - {name: days, type: sql, severity: warn, mustBe: 0, query: "SELECT count_if(code = '{}') FROM ${object};"}
       - name: odd
         type: custom
         engine: great-expectations

@@ -38,10 +38,15 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str) -> Settin
 
 
 def say(monkeypatch: pytest.MonkeyPatch, *rules: AnyRule) -> None:
-    """From now on the table's contract has these rules."""
+    """From now on the contract of readings has these rules."""
+    say_of(monkeypatch, TABLE, *rules)
+
+
+def say_of(monkeypatch: pytest.MonkeyPatch, name: str, *rules: AnyRule) -> None:
+    """From now on a table's contract has these rules."""
     known = catalog()
-    table = known.tables[TABLE].model_copy(update={"quality": rules})
-    monkeypatch.setattr("jobs.run.shell.catalog", lambda: dataclasses.replace(known, tables={**known.tables, TABLE: table}))
+    table = known.tables[name].model_copy(update={"quality": rules})
+    monkeypatch.setattr("jobs.run.shell.catalog", lambda: dataclasses.replace(known, tables={**known.tables, name: table}))
 
 
 def kept(home: Settings, rule: str) -> list[tuple[Any, ...]]:

@@ -137,6 +137,9 @@ BREAKING: dict[str, tuple[AnyRule, list[int]]] = {
     "an expectation of some rows": (custom("expect_column_values_to_be_between", column="value", max_value=0, row_condition="code = 'x'",
                                            condition_parser="spark"), [1, 4]),
     "an expectation of two columns": (custom("expect_column_pair_values_a_to_be_greater_than_b", column_A="id", column_B="value"), [1, 3, 6]),
+    "two columns where one is missing": (custom("expect_column_pair_values_to_be_equal", column_A="id", column_B="value",
+                                                ignore_row_if="either_value_is_missing"), [4, 5, 6]),
+    "two columns where both are missing": (custom("expect_column_pair_values_to_be_equal", column_A="id", column_B="value"), [2, 4, 5, 6]),
 }
 
 

@@ -1,0 +1,61 @@
+"""While statements wait in a batch that was stopped, nothing that rests on consent flows: a withdrawal may be among them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contracts import catalog
+from contracts.quality import LibraryRule, Limit, Metric, Must, Severity
+from jobs.errors import ConsentUnreadable, GateFailed
+from jobs.ledger import batches
+from jobs.run.conform import conform
+from jobs.run.product import build
+from jobs.run.release import release
+from jobs.settings import Settings
+from tests import small_lake
+from tests.integration.test_quality_rules import kept, say_of
+from tests.integration.test_refused import BATCH, LONG_AGO
+from tests.integration.test_release import more_readings
+from tests.landing import lake_of, land
+
+NO_ROWS = LibraryRule(name="never", description="", severity=Severity.REJECT_BATCH, column=None, metric=Metric.ROW_COUNT, is_percent=False,
+                      limit=Limit(must=Must.BE_LESS_THAN, numbers=(0,)))
+
+
+@pytest.fixture
+def home(small_release: Settings, tmp_path: Path) -> Settings:
+    return small_lake.copy(small_release, tmp_path / "home")
+
+
+def test_a_stopped_batch_with_statements_stops_builds_and_releases_until_it_is_conformed(home: Settings,
+                                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    more_readings(home)
+    land(home, "crm", BATCH, number=3, at=LONG_AGO)
+    assert build(home, "glucose_daily").result == "done", "a batch that has just landed stops nobody"
+    with monkeypatch.context() as patch:
+        say_of(patch, "core.consent", NO_ROWS)
+        with pytest.raises(GateFailed, match="never"):
+            conform(home, "crm")
+    assert [b["batch_id"] for b in batches.waiting(lake_of(home), "crm")] == ["crm.000003"]
+    with pytest.raises(ConsentUnreadable, match=r"crm.000003 was stopped.*concord conform crm"):
+        release(home, "engagement")
+    more_readings(home)
+    with pytest.raises(ConsentUnreadable):
+        build(home, "glucose_daily")
+    assert build(home, "optin_rates").result in ("done", "unchanged"), "it rests on no consent"
+    conform(home, "crm")
+    assert kept(home, "never") == [], "what an earlier try found is gone"
+    assert build(home, "glucose_daily").result == "done"
+
+
+def test_one_without_statements_stops_nobody(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = {feed.stream for feed in catalog().sources["crm"].feeds if feed.table == "core.consent"}
+    land(home, "crm", [record for record in BATCH if record.stream not in streams], number=3, at=LONG_AGO)
+    with monkeypatch.context() as patch:
+        say_of(patch, "core.identity", NO_ROWS)
+        with pytest.raises(GateFailed, match="never"):
+            conform(home, "crm")
+    more_readings(home)
+    assert build(home, "glucose_daily").result == "done"
