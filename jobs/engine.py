@@ -30,7 +30,7 @@ def session(engine: str) -> Iterator[SparkSession]:
     os.environ.setdefault("RUST_LOG", "warn,sail_common::actor=error")
     if engine == "sail":
         with _sail() as address:
-            spark = SparkSession.builder.remote(address).getOrCreate()
+            spark = SparkSession.builder.remote(address).create()
             try:
                 yield _configured(spark)
             finally:

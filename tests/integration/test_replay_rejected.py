@@ -70,6 +70,7 @@ def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def home(prepared: Settings, later: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     shutil.copytree(prepared.home, tmp_path / "home")
     monkeypatch.setenv("CONCORD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CONCORD_ENGINE", prepared.engine)
     monkeypatch.delenv("CONCORD_LAKE", raising=False)
     return Settings(home=tmp_path / "home", lake="", engine=prepared.engine, actor="test")
 
