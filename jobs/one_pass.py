@@ -34,6 +34,11 @@ class OnePassEngine(SparkDFExecutionEngine):
     Verdicts and counts are the stock engine's (tests/generative/test_one_pass_twin.py).
     """
 
+    def load_batch_data(self, batch_id: str, batch_data: Any) -> None:
+        """Take a batch, and ask queries of its own session: the library takes whichever the process made first."""
+        super().load_batch_data(batch_id, batch_data)
+        self.spark = getattr(batch_data, "dataframe", batch_data).sparkSession
+
     def resolve_metrics(self, metrics_to_resolve: Iterable[Any], metrics: Any = None, runtime_configuration: Any = None) -> Any:
         """Values of metrics by their ids. Raises MetricResolutionError, which names the metrics that failed."""
         samples: dict[Any, Any] = {m.id: [] for m in metrics_to_resolve if m.metric_name.endswith(SAMPLES)}

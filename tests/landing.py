@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from contracts import catalog
+from contracts.model import RejectLimit
 from jobs.lake import Lake
 from jobs.ledger import batches
 from jobs.schema import arrow_schema
@@ -102,6 +104,13 @@ def probe(folder: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(CONTRACT, "utf-8")
     return str(folder / "contracts")
+
+
+def tolerate(patch: pytest.MonkeyPatch, source: str) -> None:
+    """Let the batches of a source go on, however much of them is rejected."""
+    sources = catalog().sources
+    every = sources[source].model_copy(update={"reject_limit": RejectLimit(share=1, tolerated=0)})
+    patch.setitem(sources, source, every)
 
 
 def lake_of(settings: Settings, spark: Any = None) -> Lake:

@@ -81,8 +81,8 @@ def _replayed(shell: Shell, source: Source, reason: str | None, dry_run: bool) -
         there = raw.where(F.col("stream").isin([s.name for s in source.streams]))
         taken = work.keep("taken", chosen.join(there, list(stage.PLACE), "left_semi"))
         if taken.isEmpty():
-            if begun and not dry_run:  # Purged since, or of a stream that is no more: it has come to its end.
-                accounts.write(lake, name, [(replays.STAGE, accounts.Entry("-", Outcome.ACCEPTED, "-", 0))], datetime.now(UTC))
+            if begun and not dry_run:  # Nothing of what a killed one took up is there any more: it is as if it had not begun.
+                lake.merge(_taken(source), chosen.withColumn("is_gone", F.lit(True)), gone="is_gone")
             return []
         landed = work.keep("landed", stage.landed(raw, taken))
         envelopes = stage.envelopes(landed, name, at)

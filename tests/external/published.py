@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contracts import catalog
-from contracts.model import RejectLimit
-
 PROJECT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("CONCORD_SHARED_DATA") or PROJECT.parent / "shared" / "data")
-
-
-@contextmanager
-def any_rejected() -> Iterator[None]:
-    """Within it no reject limit stops a batch: published sets hold what must be rejected beside what must not."""
-    known = catalog()
-    sources = {name: source.model_copy(update={"reject_limit": RejectLimit(share=1, tolerated=0)})
-               for name, source in known.sources.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.run.shell.catalog", lambda: dataclasses.replace(known, sources=sources))
-        yield
 
 
 def needs(*names: str) -> pytest.MarkDecorator:

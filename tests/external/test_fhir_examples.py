@@ -18,8 +18,8 @@ from jobs.ledger.batches import batch_id
 from jobs.run.conform import conform
 from jobs.settings import Settings
 from tests.external.fhir import Reading, Refusal, Resource, examples, instant, read_observation, row
-from tests.external.published import any_rejected, needs, read_json
-from tests.landing import Raw, account, apart, core, land
+from tests.external.published import needs, read_json
+from tests.landing import Raw, account, apart, core, land, tolerate
 
 SOURCE = "device_cloud"
 ONE = "Observation-f001"
@@ -78,7 +78,8 @@ def landed(settings: Settings, contents: list[bytes], number: int) -> dict[tuple
     records = [Raw(f"{r['resourceType']}/{r['id']}", content, r["resourceType"]) for content, r in zip(
         contents, map(json.loads, contents), strict=True)]
     batch = land(settings, SOURCE, records, number)
-    with any_rejected():
+    with pytest.MonkeyPatch.context() as patch:
+        tolerate(patch, SOURCE)
         conform(settings, SOURCE)
     return account(settings, batch)
 

@@ -19,8 +19,8 @@ from jobs.run.land import land
 from jobs.settings import Settings
 from tests.external.bulk_server import Exports, exporting
 from tests.external.fhir import Reading, Refusal, bundle_lines, export_lines, person, read_observation, row
-from tests.external.published import any_rejected, needs
-from tests.landing import account, apart, core, lake_of
+from tests.external.published import needs
+from tests.landing import account, apart, core, lake_of, tolerate
 
 SOURCE = "device_cloud"
 BATCH = batches.batch_id(SOURCE, 1)
@@ -48,9 +48,10 @@ class Done:
 def done(request: pytest.FixtureRequest, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Done]:
     home: Path = tmp_path_factory.mktemp(request.param)
     settings = Settings(home=home, lake="", engine=engine, actor="test")
-    with exporting(home, SETS[request.param]()) as (exports, odd), pytest.MonkeyPatch.context() as patch, any_rejected():
+    with exporting(home, SETS[request.param]()) as (exports, odd), pytest.MonkeyPatch.context() as patch:
         connection = {"base_url": odd.base_url, "login": "a", "password": "b", "ca_file": odd.ca}
         patch.setenv("CONCORD_CONNECTION_CONCORD_DEVICE_CLOUD", json.dumps(connection))
+        tolerate(patch, SOURCE)
         land(settings, SOURCE)
         conform(settings, SOURCE)
         rows = lake_of(settings).arrow(f"raw.{SOURCE}").to_pylist()

@@ -24,7 +24,7 @@ from jobs.run import land as landing
 from jobs.settings import Settings
 from jobs.stages import conform as stage
 from tests.integration.connecting import NAMES, STREAMS, Listener, Reader, access_to, contract, free_port, reader
-from tests.landing import Raw, account, apart, core, lake_of, land, probe, reading
+from tests.landing import Raw, account, apart, core, lake_of, land, probe, reading, tolerate
 
 PAGES = {"adherence_app": 40, "crm": 200, "social": 3, "device_cloud": 1000}
 # Rounds of landing; for each fault of a record where it is ordered and what becomes of the record: outcome, reason, field.
@@ -120,6 +120,7 @@ def landed(request: pytest.FixtureRequest, sources: Sources, monkeypatch: pytest
     monkeypatch.setattr(landing, "access", made.access)
     monkeypatch.setattr(landing, "CHUNK", 10)
     monkeypatch.setattr(stage, "account", note)
+    tolerate(monkeypatch, request.param)
     return made
 
 

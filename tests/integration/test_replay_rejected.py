@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from jobs.run.conform import conform
 from jobs.run.rejected import overview
 from jobs.run.replay_rejected import replay
 from jobs.run.summary import summary
+from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from jobs.turn import turn
 from tests.faults.command import concord
@@ -41,7 +43,8 @@ BATCHES = [
     [measured(1, "ward", value=1), measured(2, "ward", value=1), measured(3, "ward", value=1), measured(4, "moon"), measured(5),
      said(1, "yes"), said(2, "yes"), said(3, "yes", D2), *no_to_all(7), measured(6, person="u7"), Raw("readings/8", "{", "readings"),
      *no_to_all(8), measured(10, "ward", person="u8")],
-    [measured(2, value=2, at=D2), measured(3, at=D2, gone=True), said(1, "nay", D2), said(2, "aye", D2), said(3, "nay")],
+    [measured(2, value=2, at=D2), measured(3, at=D2, gone=True), said(1, "nay", D2), said(2, "aye", D2), said(3, "nay"),
+     measured(8, "ward", at=D2)],
     [said(7, "aye", D3), measured(9, "ward", person="u7")]]
 
 
@@ -82,7 +85,7 @@ def replayed(prepared: Settings, later: None, tmp_path_factory: pytest.TempPathF
     shutil.copytree(prepared.home, folder / "home")
     made = Settings(home=folder / "home", lake="", engine=prepared.engine, actor="test")
     report = replay(made, SOURCE)
-    assert report.facts["rows"] == 12 and set(report.changed) == {
+    assert report.facts["rows"] == 13 and set(report.changed) == {
         "core.observation", "core.consent", f"raw.{SOURCE}__rejected", f"raw.{SOURCE}__refused"}
     return made
 
@@ -113,15 +116,15 @@ B1, B2, B3, R1, R2 = "house.000001", "house.000002", "house.000003", "house.repl
 def test_each_record_gets_the_outcome_that_it_has_beside_what_came_since(replayed: Settings, prepared: Settings) -> None:
     """Two readings of the ward are out of date: one has a newer version, one was deleted; so is a statement. One is refused."""
     assert {row["record_id"]: row["value"] for row in core(replayed, SOURCE, "core.observation")} == {
-        "readings/1": 1, "readings/2": 2, "readings/5": 95.5, "readings/6": 95.5, "readings/9": 95.5}
+        "readings/1": 1, "readings/2": 2, **{f"readings/{n}": 95.5 for n in (5, 6, 8, 9)}}
     assert apart(replayed, SOURCE) == {(B1, 3): ("unknown_code", "payload.place"), (B1, 11): ("not_json", None)}
     assert entries(replayed, R1) == {
-        ("taken", "rejected", "unknown_code"): 10, ("taken", "rejected", "not_json"): 1, ("replay", "accepted", "-"): 5,
+        ("taken", "rejected", "unknown_code"): 11, ("taken", "rejected", "not_json"): 1, ("replay", "accepted", "-"): 6,
         ("replay", "superseded", "-"): 3, ("replay", "refused", "every_purpose_denied"): 1,
         ("replay", "rejected", "unknown_code"): 1, ("replay", "rejected", "not_json"): 1}
     taken = lake_of(replayed).arrow(f"raw.{SOURCE}__replayed").to_pylist()
     assert {(row["replay_id"], row["batch_id"], row["position"], row["outcome"]) for row in taken} == {
-        *[(R1, B1, n, "rejected") for n in (0, 1, 2, 3, 11, 14)], *[(R1, B2, n, "rejected") for n in (2, 3, 4)],
+        *[(R1, B1, n, "rejected") for n in (0, 1, 2, 3, 11, 14)], *[(R1, B2, n, "rejected") for n in (2, 3, 4, 5)],
         *[(R1, B3, n, "rejected") for n in (0, 1)], (R2, B1, 10, "refused")}
     assert [account(replayed, batch) for batch in (B1, B2, B3)] == [account(prepared, batch) for batch in (B1, B2, B3)]
 
@@ -150,17 +153,23 @@ def test_who_does_not_refuse_any_more_gets_their_records(replayed: Settings, pre
 
 def test_accounts_overview_and_what_is_apart_agree(replayed: Settings, prepared: Settings) -> None:
     before, after = counts(prepared), counts(replayed)
-    assert (before["rejected"], before["refused"], before["replayed"]) == (11, 1, 0)
+    assert (before["rejected"], before["refused"], before["replayed"]) == (12, 1, 0)
     assert {row["reason_code"]: row["is_due"] for row in overview(prepared, SOURCE)} == {"unknown_code": True, "not_json": True}
-    assert (after["rejected"], after["refused"], after["replayed"], after["landed"]) == (2, 1, 12, before["landed"])
+    assert (after["rejected"], after["refused"], after["replayed"], after["landed"]) == (2, 1, 13, before["landed"])
     assert after["reasons"] == {"unknown_code": 1, "not_json": 1}
     found = overview(replayed, SOURCE)
     assert sum(r["rows"] for r in found) == 2 and {(r["is_due"], r["contract_version"]) for r in found} == {(False, "1.1.0")}
 
 
 def test_a_reason_takes_all_rejected_versions_of_its_records(home: Settings) -> None:
+    """A replay that was killed, and whose one record was purged since, is in nobody's way."""
+    name = f"raw.{SOURCE}__replayed"
+    killed = {"batch_id": B1, "position": 99, "replay_id": R1, "outcome": "refused", "reason_code": "every_purpose_denied",
+              "taken_at": RECEIVED}
+    lake_of(home).append_arrow(name, pa.Table.from_pylist([killed], schema=arrow_schema(lake_of(home).contract(name))))
     replay(home, SOURCE, "not_json")
-    assert {(row["batch_id"], row["position"]) for row in lake_of(home).arrow(f"raw.{SOURCE}__replayed").to_pylist()} == {(B1, 11)}
+    assert {(row["batch_id"], row["position"]) for row in lake_of(home).arrow(f"raw.{SOURCE}__replayed").to_pylist()} == {
+        (B1, 11), (B2, 5)}
     assert {row["reason_code"]: row["is_due"] for row in overview(home, SOURCE)} == {"unknown_code": True, "not_json": False}
 
 
@@ -185,7 +194,7 @@ def test_a_replay_and_a_conform_of_one_source_take_turns(home: Settings, monkeyp
 def test_what_a_killed_conform_set_apart_is_left_to_the_next_one(home: Settings) -> None:
     lake = lake_of(home)
     batches.record(lake, SOURCE, 3, len(BATCHES[2]), RECEIVED + timedelta(hours=2))
-    assert replay(home, SOURCE, dry_run=True).facts["rows"] == 9
+    assert replay(home, SOURCE, dry_run=True).facts["rows"] == 10
 
 
 def said_by(*words: str) -> tuple[int, str]:
@@ -200,12 +209,13 @@ def test_the_command_says_what_would_be_and_what_is(home: Settings) -> None:
     land(home, SOURCE, [measured(1, value=3, at=D3), measured(4, "home", at=D2)], 4)
     status, told = said_by(SOURCE, "--dry-run")
     document = json.loads(told.splitlines()[-1])
-    assert status == 0 and "11 records would be taken up" in told and document["changed"] == [] and document["dry_run"]
+    assert status == 0 and "12 records would be taken up" in told and document["changed"] == [] and document["dry_run"]
     assert apart(home, SOURCE).keys() >= {(B1, 0)} and account(home, R1) == {}
     status, told = said_by(SOURCE, "--json")
     document = json.loads(told)
-    assert (status, document["rows"], document["outcomes"]["rejected"]) == (0, 12, 2)
-    assert {r["record_id"] for r in core(home, SOURCE, "core.observation") if r["batch_id"] == R1} == {"readings/1", "readings/9"}
+    assert (status, document["rows"], document["outcomes"]["rejected"]) == (0, 13, 2)
+    assert {r["record_id"] for r in core(home, SOURCE, "core.observation") if r["batch_id"] == R1} == {
+        "readings/1", "readings/8", "readings/9"}
     assert json.loads(said_by(SOURCE, "--json")[1])["result"] == "unchanged"
     conform(home, SOURCE)
     assert [r["value"] for r in core(home, SOURCE, "core.observation") if r["batch_id"] == "house.000004"] == [3, 95.5]
