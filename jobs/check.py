@@ -72,6 +72,7 @@ def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[
     from jobs.one_pass import OnePassEngine
 
     SparkDatasource.execution_engine_override = OnePassEngine  # type: ignore[misc]  # a class variable of a generic class
+    OnePassEngine.session = frame.sparkSession
     source = context.data_sources.add_or_update_spark("frames", persist=False)
     definition = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
-from typing import Any
+from typing import Any, ClassVar
 
 from great_expectations.execution_engine import SparkDFExecutionEngine
 from great_expectations.expectations.row_conditions import Condition, PassThroughCondition, deserialize_row_condition
@@ -33,6 +33,13 @@ class OnePassEngine(SparkDFExecutionEngine):
     Keys are unique when no 64-bit hash of them is there twice; where one is, the stock engine counts the rows.
     Verdicts and counts are the stock engine's (tests/generative/test_one_pass_twin.py).
     """
+
+    session: ClassVar[Any] = None  # Of the frame that is checked; None: the one that the library finds.
+
+    @staticmethod
+    def get_or_create_spark_session(spark_config: Any = None) -> Any:
+        """The session of the frame: a process may have made others, and stopped them."""
+        return OnePassEngine.session or SparkDFExecutionEngine.get_or_create_spark_session(spark_config)
 
     def load_batch_data(self, batch_id: str, batch_data: Any) -> None:
         """Take a batch, and ask queries of its own session: the library takes whichever the process made first."""

@@ -37,7 +37,7 @@ class _Conditions:
 
         from jobs.one_pass import OnePassEngine
 
-        self._engine = OnePassEngine(persist=False)
+        self._engine = OnePassEngine(persist=False, spark=rows.sparkSession)
         self._engine.load_batch_data("rows", rows)
         self._metrics: Any = MetricsCalculator(execution_engine=self._engine)
 
