@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export CONCORD_HOME ?= .concord
 
-.PHONY: run test test-faults check bench notebook lock clean help
+.PHONY: run test test-corruptions test-faults check bench notebook lock clean help
 
 help:  ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ test: $(VENV)/.ready  ## Run all tests; those on Apache Spark need Java.
 
 test-faults: $(VENV)/.ready  ## Kill stages of the whole flow anywhere and run them again (KILLS=140), and a release of five tables at each step.
 	CONCORD_KILLS=$(or $(KILLS),140) $(BIN)/python -m pytest -s tests/faults
+
+test-corruptions: $(VENV)/.ready  ## Corrupt 200 good batches and name those that were not caught; 50 good ones must pass.
+	CORRUPTIONS=200 $(BIN)/python -m pytest -rP tests/acceptance/test_corruptions.py
 
 check: $(VENV)/.ready  ## Lint, types, architecture, contracts.
 	$(BIN)/ruff check .

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Names that stand in a query for the rows that the same source brought before, and for the moment of the check.
+HISTORY, MOMENT = "history_of_the_source", "moment_of_the_check"
 RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -119,10 +122,20 @@ class LibraryRule(Rule):
 
 
 class SqlRule(Rule):
-    """A query of the table, which it calls ``{batch}``; each value that it gives must be as ``limit`` says."""
+    """A query of the rows to be written, which it calls ``{batch}``; each value that it gives must be as ``limit`` says."""
 
     query: str
     limit: Limit
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether it compares with rows that the source brought before."""
+        return HISTORY in self.query
+
+    def at(self, moment: datetime) -> SqlRule:
+        """The rule as it is asked at a moment."""
+        said = f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+        return self.model_copy(update={"query": self.query.replace(MOMENT, said)})
 
 
 class CustomRule(Rule):

@@ -29,9 +29,10 @@ def rules(schema: SchemaObject, columns: Iterable[Column], rejects_rows: bool) -
     Raises RuleError.
     """
     known = {column.name: column for column in columns}
-    made: list[AnyRule] = [_rule(entry, None, known, ("quality",)) for entry in schema.quality or []]
+    made: list[AnyRule] = [_rule(entry, None, known, ("quality",), rejects_rows) for entry in schema.quality or []]
     for prop in schema.properties or []:
-        made += [_rule(entry, str(prop.name), known, ("properties", str(prop.name), "quality")) for entry in prop.quality or []]
+        made += [_rule(entry, str(prop.name), known, ("properties", str(prop.name), "quality"), rejects_rows)
+                 for entry in prop.quality or []]
     for rule in made:
         if [r.name for r in made].count(rule.name) > 1:
             raise RuleError(f"quality has two rules called {rule.name}; give each a name of its own", "quality", rule.name)
@@ -50,7 +51,8 @@ def _refuse_no_row(rule: AnyRule, rejects_rows: bool) -> None:
                         "warn, or a metric of values with mustBe: 0", "quality", rule.name)
 
 
-def _rule(entry: DataQuality, column: str | None, known: dict[str, Column], words: tuple[str, ...]) -> AnyRule:
+def _rule(entry: DataQuality, column: str | None, known: dict[str, Column], words: tuple[str, ...],
+          has_history: bool) -> AnyRule:
     name = _name(entry, column, words)
     place = (*words, name)
     if entry.schedule or entry.scheduler:
@@ -65,7 +67,8 @@ def _rule(entry: DataQuality, column: str | None, known: dict[str, Column], word
     if kind == "library":
         return _library(entry, common, known, place)
     if kind == "sql":
-        return SqlRule(**common, query=query(entry.query or "", column, known, name, place), limit=_limit(entry, name, place))
+        return SqlRule(**common, query=query(entry.query or "", column, known, name, place, has_history),
+                       limit=_limit(entry, name, place))
     if kind == "custom":
         return _custom(entry, common, known, place)
     raise RuleError(f"quality rule {name} is a text, which nobody can check; write a metric, a query or an expectation, or "

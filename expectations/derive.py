@@ -8,7 +8,7 @@ import great_expectations as gx
 import great_expectations.expectations as gxe
 
 from contracts.model import Column, Table
-from contracts.quality import RuleError
+from contracts.quality import RuleError, SqlRule
 from contracts.reading import ContractError
 from expectations import files
 from expectations.rules import rule
@@ -30,7 +30,7 @@ def suite(table: Table, as_of: datetime, extra_required: frozenset[str] = frozen
         made.extend(_column(column, as_of, column.name in extra_required))
     try:
         for said in table.quality:
-            made.extend(rule(said))
+            made.extend(rule(said.at(as_of) if isinstance(said, SqlRule) else said))
     except RuleError as error:
         raise ContractError(f"contract of {table.name}: {error}") from None
     return gx.ExpectationSuite(name=table.name, expectations=[*made, *files.expectations(table)])

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Table
+from contracts.quality import HISTORY, SqlRule
 from jobs.errors import GateFailed
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ class Finding:
 
 
 def gate(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset(),
-         keep: Callable[[list[Finding]], None] = lambda _: None) -> int:
+         keep: Callable[[list[Finding]], None] = lambda _: None, history: DataFrame | None = None) -> int:
     """Check a frame against the suite of its contract; returns how many expectations were asked.
 
+    ``history``: the rows that the same source brought to the table before; None where nothing came before.
     ``keep`` gets what was found, whatever it is. Raises GateFailed with every broken expectation that stops a write, without
     any value; then nothing may be written.
     """
-    found = findings(frame, table, as_of, needed)
+    found = findings(frame, table, as_of, needed, history)
     keep(found)
     broken = [f for f in found if f.stops and not f.is_met]
     if broken:
@@ -63,8 +65,11 @@ def gate(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str]
     return len(found)
 
 
-def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset()) -> list[Finding]:
+def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset(),
+             history: DataFrame | None = None) -> list[Finding]:
     """What became of each expectation of a table's contract over a frame."""
+    if any(isinstance(rule, SqlRule) and rule.reads_history for rule in table.quality):
+        (frame.limit(0) if history is None else history).createOrReplaceTempView(HISTORY)
     context = _context()
     from great_expectations.datasource.fluent import SparkDatasource
 

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 def gate(shell: Shell, subject: str, frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[str] = frozenset(),
-         beside: Mapping[str, DataFrame] | None = None) -> None:
+         beside: Mapping[str, DataFrame] | None = None, history: DataFrame | None = None) -> None:
     """Check the rows of a subject (batch, candidate, extract) for a table. Raises GateFailed; then nothing may be written.
 
-    ``beside``: rows of other tables that are to be written with these, to which they may refer.
+    ``beside``: rows of other tables that are to be written with these, to which they may refer. ``history``: rows that the
+    same source brought before, with which they may be compared.
     """
     _show_referred(shell, table, beside or {})
     check.gate(frame, table, as_of, needed,
-               keep=lambda found: quality.write(shell.lake, subject, table, found, datetime.now(UTC)))
+               keep=lambda found: quality.write(shell.lake, subject, table, found, datetime.now(UTC)), history=history)
 
 
 def _show_referred(shell: Shell, table: Table, beside: Mapping[str, DataFrame]) -> None:

@@ -90,7 +90,8 @@ def check(shell: Shell, source: Source, intake: Intake, judged: Judged) -> None:
             rows = _rows(shell, source, table, judged.frames)[0]
         if not rows.isEmpty():
             gate(shell, intake.id, rows, shell.catalog.tables[table], intake.at + CLOCK_SKEW, _needed(source, table),
-                 {name: others for name, (others, _) in judged.made.items()})
+                 {name: others for name, (others, _) in judged.made.items()},
+                 _held(shell, source, intake, table) if intake.landed is None else None)
 
 
 def write(shell: Shell, source: Source, judged: Judged) -> None:

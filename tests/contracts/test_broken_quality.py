@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from contracts.load import ContractError, check_files, one
 from contracts.quality import CustomRule, LibraryRule, Limit, Must, Reference, Severity, SqlRule
 from tests.contracts.broken import GLUCOSE, OBSERVATION, OWN, Case, is_refused
 
-TABLE, UNIT, MEAN = "  - name: observation\n", "      - name: unit_code\n", "      - name: mean_mg_dl\n"
+TABLE, RULES, UNIT, MEAN = "  - name: observation\n", "    quality:\n", "      - name: unit_code\n", "      - name: mean_mg_dl\n"
 GOOD = "severity: warn"
 
 
 def table(rule: str, pointed: str, *parts: str) -> Case:
-    return OBSERVATION, TABLE, f"{TABLE}    quality:\n      - {{{rule}}}\n", pointed, parts
+    return OBSERVATION, RULES, f"{RULES}      - {{{rule}}}\n", pointed, parts
 
 
 def column(rule: str, pointed: str, *parts: str) -> Case:
@@ -54,9 +55,9 @@ REFUSED: dict[str, Case] = {
     "a query of a column that is not there": table(f"name: some, type: sql, query: 'SELECT max(valu) FROM ${{object}}', mustBe: 1, {GOOD}",
                                                    "name: some", "valu", "the table has", "value"),
     "a query of another table": table(f"name: some, type: sql, query: SELECT count(*) FROM identity, mustBe: 1, {GOOD}", "name: some",
-                                      "and nothing else", "relationships"),
+                                      "${history}", "relationships"),
     "a query of a file": table(f"name: some, type: sql, query: 'SELECT 1 FROM ${{object}} JOIN delta.`/lake/vault/link`', mustBe: 1, {GOOD}",
-                               "name: some", "and nothing else"),
+                               "name: some", "relationships"),
     "a query that writes": table(f"name: some, type: sql, query: 'DELETE FROM ${{object}}', mustBe: 1, {GOOD}", "name: some", "no single SELECT"),
     "two queries": table(f"name: some, type: sql, query: 'SELECT 1 FROM ${{object}}; SELECT 2', mustBe: 1, {GOOD}", "name: some", "no single"),
     "no SQL": table(f"name: some, type: sql, query: 'SELECT a b c FROM ${{object}}', mustBe: 1, {GOOD}", "name: some", "cannot be asked"),
@@ -99,6 +100,13 @@ REFUSED: dict[str, Case] = {
                               "which rows break it"),
     "a row of a product": (GLUCOSE, MEAN, MEAN + "        quality: [{name: some, metric: nullValues, mustBe: 0, severity: reject_row}]\n",
                            "name: some", ("a core contract",)),
+    "a query of a product's history": (
+        GLUCOSE, MEAN, MEAN + f"        quality: [{{name: some, type: sql, mustBe: 0, {GOOD}, query: 'SELECT count(*) FROM ${{object}}, "
+        "${history}'}]\n", "name: some", ("only core tables", "take it out")),
+    "a query of history alone": table(f"name: some, type: sql, query: 'SELECT count(*) FROM ${{history}}', mustBe: 1, {GOOD}", "name: some",
+                                      "must read ${object}"),
+    "a query of a column that history has not": table(
+        f"name: some, type: sql, query: 'SELECT max(h.valu) FROM ${{object}}, ${{history}} AS h', mustBe: 1, {GOOD}", "name: some", "valu"),
     "a reference without severity": referring("to: identity.device_id", "relationships", "severity", "reject_batch or warn"),
     "a reference of three parts": referring(f"to: core.identity.source, {WARN}", "to: core.identity.source", "table.column"),
 }
@@ -133,10 +141,15 @@ QUALITY = """
 """
 
 
+def without_rules() -> str:
+    """The contract of core.observation without its own rules."""
+    return re.sub(r"    quality:\n(?:      .*\n)+", "", (OWN / OBSERVATION).read_text("utf-8"), count=1)
+
+
 def test_what_the_standard_says_is_read(tmp_path: Path) -> None:
     path = tmp_path / OBSERVATION
     path.parent.mkdir()
-    text = (OWN / OBSERVATION).read_text("utf-8").replace("\n    properties:\n", QUALITY, 1).replace(
+    text = without_rules().replace("\n    properties:\n", QUALITY, 1).replace(
         UNIT, f"{UNIT}        quality: [{{id: unit_known, metric: missingValues, arguments: {{missingValues: [null, '']}}, unit: percent, "
               "mustBeLessThan: 5, severity: warn}]\n")
     path.write_text(text, "utf-8")
@@ -183,6 +196,6 @@ def test_an_own_contract_of_many_rules_is_refused_for_one_of_them(tmp_path: Path
     with pytest.raises(ContractError, match=r"observation.yaml:\d+: query of days cannot be asked"):
         path = tmp_path / OBSERVATION
         path.parent.mkdir()
-        path.write_text((OWN / OBSERVATION).read_text("utf-8").replace(
+        path.write_text(without_rules().replace(
             "\n    properties:\n", QUALITY.replace("count_if(code", "count_if(cod"), 1), "utf-8")
         check_files([path])

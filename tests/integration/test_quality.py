@@ -15,11 +15,12 @@ from jobs.check import AS_OF, findings
 from jobs.cli import app
 from jobs.errors import GateFailed
 from jobs.ledger import quality
+from jobs.run.conform import conform
 from jobs.run.gated import gate
 from jobs.run.shell import open_shell
 from jobs.settings import Settings
 from tests.constraints import CANARIES, CANARY, PAST, rows_of
-from tests.landing import lake_of
+from tests.landing import Raw, core, lake_of, land, probe, reading
 
 NAME = "core.observation"
 
@@ -69,6 +70,19 @@ def test_a_gate_asked_again_replaces_what_it_found(home: Settings) -> None:
     assert len(rows) == once and all(r["is_met"] for r in rows)
     asked(home, "crm.000002")
     assert lake_of(home).arrow(quality.TABLE).num_rows == 2 * once
+
+
+def test_a_batch_is_compared_with_what_its_source_brought_before(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same readings under other ids are stopped, of which the batch alone tells nothing; a first load is not."""
+    monkeypatch.setenv("CONCORD_CONTRACTS", probe(tmp_path))
+    home = Settings(home=tmp_path / "home", lake="", engine=engine, actor="test")
+    readings = [reading(person=f"p{n}", value=90 + n) for n in range(25)]
+    land(home, "probe", [Raw(f"events/{n}", said) for n, said in enumerate(readings)])
+    conform(home, "probe")
+    land(home, "probe", [Raw(f"events/again-{n}", said) for n, said in enumerate(readings)], 2)
+    with pytest.raises(GateFailed, match="each_reading_once"):
+        conform(home, "probe")
+    assert len(core(home, "probe", NAME)) == 25
 
 
 def said(home: Settings, monkeypatch: pytest.MonkeyPatch, *words: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from contracts.quality import AnyRule, CustomRule, LibraryRule, Limit, Metric, Must, Reference, Severity, SqlRule
+from contracts.quality import HISTORY, MOMENT, AnyRule, CustomRule, LibraryRule, Limit, Metric, Must, Reference, Severity, SqlRule
 from contracts.reading import ContractError
 from contracts.table import Column, Table
 from contracts.vocabulary import DataCategory
@@ -173,6 +173,17 @@ def test_an_expectation_that_is_none_is_refused(rule: AnyRule, parts: tuple[str,
     with pytest.raises(ContractError) as caught:
         suite(table(rule), AS_OF)
     assert all(part in str(caught.value) for part in parts)
+
+
+def test_a_query_compares_with_rows_that_came_before_and_with_the_moment(spark: SparkSession) -> None:
+    """Without such rows it compares with none."""
+    types = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
+    rule = query(f"SELECT (SELECT count(*) FROM {HISTORY}) FROM {{batch}} LIMIT 1", limit("mustBe", 3))
+    late = query(f"SELECT year({MOMENT}) FROM {{batch}} LIMIT 1", limit("mustBe", 2030))
+    for before, is_met in ((spark.createDataFrame(ROWS[:3], types), True), (spark.createDataFrame(ROWS[:2], types), False), (None, False)):
+        of = table(rule, late.model_copy(update={"name": "late"}))
+        met = {f.rule: f.is_met for f in findings(spark.createDataFrame(ROWS, types), of, AS_OF, history=before) if f.rule}
+        assert met == {"rule": is_met, "late": True}
 
 
 def test_a_query_that_no_engine_can_answer_is_not_met_and_quotes_nothing(spark: SparkSession) -> None:
