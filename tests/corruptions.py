@@ -10,58 +10,22 @@ from __future__ import annotations
 import gzip
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from contracts import catalog
 from contracts.model import Stream
 from jobs.connectors.object_drop import _Bad, _unpacked
-from tests.deliveries import Deliveries, as_csv, content, raw, read_csv, read_ndjson
+from tests.deliveries import Case, World, as_csv, raw, read_csv, read_ndjson
 from tests.landing import Raw
+from tests.payloads import Path, content, day_of, get, is_alive, named, put, version
 
 KINDS = ("nulls", "duplicates", "shifted units", "swapped columns", "truncated files", "future dates", "duplicated days", "lost days")
-Path = tuple[str | int, ...]
 GLUCOSE, TIME = ("body", "blood_glucose"), ("body", "effective_time_frame", "date_time")
 IDS: dict[str, Path] = {"data_points": ("header", "id"), "Observation": ("id",), "Condition": ("id",), "posts": ("id",),
                         "contacts": ("Id",), "optins": ("Id",), "cases": ("Id",), "emails": ("Id",), "members": ("member_id",),
                         "participants": ("participant_id",)}
-
-
-@dataclass(frozen=True)
-class Case:
-    """A batch with what was done to it. ``hit`` are positions of records; ``is_refused``: landing takes nothing of it."""
-
-    name: str
-    source: str
-    world: int
-    records: list[Raw]
-    at: datetime
-    has_history: bool
-    hit: frozenset[int] = frozenset()
-    kind: str = "good"
-    is_refused: bool = False
-    notes: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class World:
-    """A world's sources, the day up to which their history goes, and its number."""
-
-    number: int
-    sources: Deliveries
-    day: int
-
-    def first(self, source: str) -> Case:
-        """All that a source delivers at first; of half of its people where these matter more than days."""
-        half = None if source in ("adherence_app", "device_cloud", "social") else 0
-        return Case("first load", source, self.number, self.sources.batch(source, None, self.day, half), self.sources.at(self.day), False)
-
-    def next(self, source: str, days: int = 1) -> Case:
-        """What comes some days later: what changed, or the other half of the people."""
-        timely = source in ("adherence_app", "device_cloud", "social")
-        records = self.sources.batch(source, self.day if timely else None, self.day + days, None if timely else 1)
-        return Case(f"{days} days" if timely else "more people", source, self.number, records, self.sources.at(self.day + days), True)
 
 
 def corrupted(kind: str, world: World, roll: random.Random) -> Case:
@@ -97,8 +61,8 @@ def nulls(world: World, roll: random.Random) -> Case:
     empty = roll.choice((None, "")) if path[-1] not in ("effective_time_frame", "code", "subject", "device", "form", "account") else None
 
     def change(said: Any) -> None:
-        _put(said, path, empty)
-    return _changed(_batch(world, source, roll), stream, path, share, roll, change, f"{stream}.{_name(path)}")
+        put(said, path, empty)
+    return _changed(_batch(world, source, roll), stream, path, share, roll, change, f"{stream}.{named(path)}")
 
 
 def duplicates(world: World, roll: random.Random) -> Case:
@@ -108,10 +72,10 @@ def duplicates(world: World, roll: random.Random) -> Case:
                                   ("social", "posts"), ("device_cloud", "Condition")))
     case = world.first(source) if stream == "Condition" else _batch(world, source, roll)
     share, way = 10 ** roll.uniform(-1.7, -0.3), roll.choice(("same id", "other id", "other id", "from before"))
-    pool = [r for r in case.records if r.stream == stream and not r.is_deleted and _get(content(r), IDS[stream]) and _is_alive(r)]
+    pool = [r for r in case.records if r.stream == stream and not r.is_deleted and get(content(r), IDS[stream]) and is_alive(r)]
     if way == "from before" and stream in ("data_points", "Observation"):
         before = world.sources.batch(source, world.day - 1, world.day)
-        pool = [r for r in before if r.stream == stream and _is_alive(r) and not r.is_deleted]
+        pool = [r for r in before if r.stream == stream and is_alive(r) and not r.is_deleted]
     taken = roll.sample(pool, max(1, round(share * len(pool))))
     copies = [r if way == "same id" else _renamed(source, r, f"{n}") for n, r in enumerate(taken)]
     start = len(case.records)
@@ -127,10 +91,10 @@ def units(world: World, roll: random.Random) -> Case:
     stream = "data_points" if source == "adherence_app" else "Observation"
 
     def is_in(unit: str) -> Callable[[Any], bool]:
-        return lambda said: _get(said, (*box, label)) == unit
+        return lambda said: get(said, (*box, label)) == unit
 
     def scaled(factor: float) -> Callable[[Any], None]:
-        return lambda said: _put(said, (*box, "value"), round(_get(said, (*box, "value")) * factor, 1))
+        return lambda said: put(said, (*box, "value"), round(get(said, (*box, "value")) * factor, 1))
 
     match way:
         case 0 | 1:
@@ -141,14 +105,14 @@ def units(world: World, roll: random.Random) -> Case:
             return _changed(case, stream, box, share, roll, scaled(0.01), "g/L numbers as mg/dL", is_in("mg/dL"))
         case 4 | 5:
             other = roll.choice(("mmol/L", "kg", "mm[Hg]"))
-            return _changed(case, stream, box, share, roll, lambda said: _put(said, (*box, label), other), f"mg/dL labelled {other}", is_in("mg/dL"))
+            return _changed(case, stream, box, share, roll, lambda said: put(said, (*box, label), other), f"mg/dL labelled {other}", is_in("mg/dL"))
     app, dose = _batch(world, "adherence_app", roll), ("body", "dose")
     if roll.random() < 0.5:
-        return _changed(app, "data_points", dose, share, roll, lambda said: _put(said, (*dose, "value"), _get(said, (*dose, "value")) / 100),
-                        "mL numbers as units of insulin", lambda said: _get(said, (*dose, "unit")) == "U")
+        return _changed(app, "data_points", dose, share, roll, lambda said: put(said, (*dose, "value"), get(said, (*dose, "value")) / 100),
+                        "mL numbers as units of insulin", lambda said: get(said, (*dose, "unit")) == "U")
     strength = ("body", "medication", "strength", 0, "value")
-    return _changed(app, "data_points", dose, share, roll, lambda said: _put(said, (*dose, "value"), _get(said, strength)), "mg numbers as tablets",
-                    lambda said: _get(said, (*dose, "unit")) == "tablet" and _get(said, strength) > 60)
+    return _changed(app, "data_points", dose, share, roll, lambda said: put(said, (*dose, "value"), get(said, strength)), "mg numbers as tablets",
+                    lambda said: get(said, (*dose, "unit")) == "tablet" and get(said, strength) > 60)
 
 
 SWAPPED: list[tuple[str, str, Path, Path]] = [
@@ -171,11 +135,11 @@ def swapped(world: World, roll: random.Random) -> Case:
     share = roll.uniform(0.15, 0.45) if stream == "users" else 1.0 if roll.random() < 0.4 else roll.uniform(0.15, 1)
 
     def change(said: Any) -> None:
-        here, there = _get(said, one), _get(said, other)
-        _put(said, one, there)
-        _put(said, other, here)
+        here, there = get(said, one), get(said, other)
+        put(said, one, there)
+        put(said, other, here)
     case = world.first(source) if is_first else _batch(world, source, roll)
-    return _changed(case, stream, one, share, roll, change, f"{stream}.{_name(one)} and {_name(other)}", lambda said: _get(said, other) is not None)
+    return _changed(case, stream, one, share, roll, change, f"{stream}.{named(one)} and {named(other)}", lambda said: get(said, other) is not None)
 
 
 def truncated(world: World, roll: random.Random) -> Case:
@@ -185,7 +149,7 @@ def truncated(world: World, roll: random.Random) -> Case:
         case = _batch(world, roll.choice(("adherence_app", "device_cloud")), roll)
         kept = roll.uniform(0.1, 0.85)
         stream = "data_points" if case.source == "adherence_app" else "Observation"
-        mine = sorted((r for r in case.records if r.stream == stream and not r.is_deleted), key=_version)
+        mine = sorted((r for r in case.records if r.stream == stream and not r.is_deleted), key=version)
         lost = {id(r) for r in mine[round(kept * len(mine)):]}
         records = [r for r in case.records if id(r) not in lost]
         return replace(case, name=f"{stream} ends early, {kept:.0%} kept, {case.name}", records=records, hit=frozenset())
@@ -226,11 +190,11 @@ def future(world: World, roll: random.Random) -> Case:
     hours = roll.choice((1, 2, 5))
 
     def change(said: Any) -> None:
-        text = _get(said, path)
+        text = get(said, path)
         moment = datetime.fromisoformat(text) + timedelta(hours=hours) if is_zone else case.at + ahead
         later = (case.at + max(ahead, timedelta(days=2))).date()
-        _put(said, path, moment.isoformat(timespec="seconds") if len(text) > 10 else later.isoformat())
-    name = f"{stream}.{_name(path)} " + (f"{hours} h later" if is_zone else f"{ahead.total_seconds() / 3600:,.0f} h ahead")
+        put(said, path, moment.isoformat(timespec="seconds") if len(text) > 10 else later.isoformat())
+    name = f"{stream}.{named(path)} " + (f"{hours} h later" if is_zone else f"{ahead.total_seconds() / 3600:,.0f} h ahead")
     return _changed(case, stream, path, share, roll, change, name)
 
 
@@ -243,13 +207,13 @@ def days_twice(world: World, roll: random.Random) -> Case:
     case = world.first(source) if way == "first load" else world.next(source, 7 if way == "a week" else 1)
     day = (world.sources.at(world.day) - timedelta(days=1)).date() if way != "a week" else case.at.date() - timedelta(days=roll.randint(3, 6))
     pool = world.sources.batch(source, world.day - 2, world.day) if way == "yesterday" else case.records
-    of_day = [r for r in pool if r.stream == stream and _day(r, path) == str(day)]
+    of_day = [r for r in pool if r.stream == stream and day_of(r, path) == str(day)]
     share, ahead, is_instead = roll.uniform(0.6, 1), 1 if way == "yesterday" else roll.choice((-1, 1, 2)), roll.random() < 0.5
     if way == "first load":
         ahead = -abs(ahead) - roll.randint(0, 4)
     copies = [_shifted(_renamed(source, r, "again"), path, ahead) for r in roll.sample(of_day, round(share * len(of_day)))]
     other = str(day + timedelta(days=ahead))
-    kept = [r for r in case.records if not (is_instead and r.stream == stream and _day(r, path) == other)]
+    kept = [r for r in case.records if not (is_instead and r.stream == stream and day_of(r, path) == other)]
     return replace(case, name=f"{stream}, {share:.0%} {'in place of' if is_instead else 'beside'} day {ahead:+}, {case.name}",
                    records=[*kept, *copies], hit=frozenset(range(len(kept), len(kept) + len(copies))))
 
@@ -264,11 +228,11 @@ def days_lost(world: World, roll: random.Random) -> Case:
     end = case.at.date()
     if way.endswith("last"):
         limit = (case.at - timedelta(days=many)).isoformat()
-        records = [r for r in case.records if r.stream != stream or _version(r) <= limit]
+        records = [r for r in case.records if r.stream != stream or version(r) <= limit]
     else:
         back = {"middle": roll.randint(2, 5), "between": many + 1, "first load": roll.randint(3, 9)}[way]
         gone = {str(end - timedelta(days=back - n)) for n in range(many)}
-        records = [r for r in case.records if r.stream != stream or _day(r, path) not in gone]
+        records = [r for r in case.records if r.stream != stream or day_of(r, path) not in gone]
     return replace(case, name=f"{stream}, {many} lost, {way}, {case.name}", records=records)
 
 
@@ -281,7 +245,7 @@ def _changed(case: Case, stream: str, path: Path, share: float, roll: random.Ran
     """A share of the records of a stream that have a field, one at least, changed."""
     contract = catalog().sources[case.source].stream(stream)
     fit = [n for n, r in enumerate(case.records) if r.stream == stream and not r.is_deleted
-           and _get(said := content(r), path) not in (None, "") and is_wanted(said)]
+           and get(said := content(r), path) not in (None, "") and is_wanted(said)]
     hit = roll.sample(fit, min(len(fit), max(1, round(share * len(fit)))))
     records = list(case.records)
     for n in hit:
@@ -292,8 +256,8 @@ def _changed(case: Case, stream: str, path: Path, share: float, roll: random.Ran
 
 def _renamed(source: str, record: Raw, mark: str) -> Raw:
     said, stream = content(record), catalog().sources[source].stream(record.stream)
-    name = str(_get(said, IDS[record.stream]))
-    _put(said, IDS[record.stream], name[::-1] + mark)
+    name = str(get(said, IDS[record.stream]))
+    put(said, IDS[record.stream], name[::-1] + mark)
     return raw(stream, said)
 
 
@@ -301,9 +265,9 @@ def _shifted(record: Raw, path: Path, days: int) -> Raw:
     """A record some days later, when it was recorded too."""
     said = content(record)
     for place in (path, ("header", "creation_date_time"), ("header", "modified_date_time"), ("issued",), ("meta", "lastUpdated")):
-        text = _get(said, place)
+        text = get(said, place)
         if text is not None:
-            _put(said, place, (datetime.fromisoformat(text) + timedelta(days=days)).isoformat())
+            put(said, place, (datetime.fromisoformat(text) + timedelta(days=days)).isoformat())
     return Raw(record.record_id, said, record.stream)
 
 
@@ -312,62 +276,6 @@ def _file(stream: Stream, records: list[Raw], way: str) -> bytes:
     if way == "csv":
         return as_csv(said, list(said[0]))
     return b"".join(r.content + b"\n" for r in records)
-
-
-def _is_alive(record: Raw) -> bool:
-    """Whether the payload is no tombstone of the app's."""
-    said = content(record)
-    return not (isinstance(said.get("header"), dict) and said["header"].get("deleted"))
-
-
-def _version(record: Raw) -> str:
-    said = content(record)
-    return str(_get(said, ("header", "modified_date_time")) or _get(said, ("meta", "lastUpdated")) or said.get("created_at") or "")
-
-
-def _day(record: Raw, path: Path) -> str:
-    text = _get(content(record), path)
-    return str(datetime.fromisoformat(text).astimezone(UTC).date()) if text else ""
-
-
-def _name(path: Path) -> str:
-    return ".".join(map(str, path))
-
-
-def _get(said: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(step, str) and isinstance(said, dict):
-            said = said.get(step)
-        elif isinstance(step, int) and isinstance(said, list) and step < len(said):
-            said = said[step]
-        else:
-            return None
-    return said
-
-
-def _put(said: Any, path: Path, value: Any) -> None:
-    for step in path[:-1]:
-        said = said[step]
-    said[path[-1]] = value
-
-
-def good(world: World, roll: random.Random) -> list[Case]:
-    """Good batches beside the first loads: of a day and of a week, of more people, of few records, of a holiday, of deletions alone."""
-    app, cloud = world.next("adherence_app"), world.next("device_cloud", 3)
-    app_gone = [r for r in app.records if r.stream == "data_points" and not _is_alive(r)]
-    cloud_gone = [r for r in cloud.records if r.is_deleted]
-    few = sorted((r for r in app.records if r.stream == "data_points"), key=_version)[:roll.randint(1, 5)]
-    soon = datetime.fromisoformat(_version(few[-1])) + timedelta(minutes=1)
-    return [app, world.next("adherence_app", 7), cloud, world.next("social", 7), world.next("social", 1),
-            *[world.next(source) for source in ("crm", "community", "study")],
-            replace(app, name="a few records", records=few, at=soon),
-            replace(app, name="deletions alone", records=app_gone), replace(cloud, name="deletions alone", records=cloud_gone),
-            replace(app, name="a holiday", records=[r for r in app.records if r.stream != "data_points" or hash_of(r) % 100 < 60])]
-
-
-def hash_of(record: Raw) -> int:
-    """A number of a person: who keeps a holiday keeps all of it."""
-    return sum(str(_get(content(record), ("header", "user_id"))).encode())
 
 
 def roll(seed: int) -> random.Random:

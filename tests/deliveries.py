@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import random
 import zlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -15,13 +16,14 @@ import msgspec
 
 from contracts import catalog
 from contracts.model import Stream
+from infra.local.sources import world as simulated
 from infra.local.sources.population import DAY_MS, Settings
 from infra.local.sources.readings import HOUR_MS
-from infra.local.sources.world import World
 from jobs.connectors.ndjson import split, whole
 from jobs.connectors.records import Record, look
 from jobs.connectors.rows import rows
 from tests.landing import Raw
+from tests.payloads import hash_of, is_alive, version
 
 TIMELY = ("adherence_app", "device_cloud", "social")  # They deliver as much day by day; the others when people come and go.
 OWNERS = {"crm": ("PartyId", "ParentId", "ContactId", "Id"), "community": ("member_id",), "study": ("participant_id",)}
@@ -32,7 +34,7 @@ class Deliveries:
     """The sources of one world of people and days. Instants are whole days since its start, at two in the morning."""
 
     def __init__(self, seed: int, people: int, days: int, start: date = date(2026, 10, 1)) -> None:
-        self.world = World(Settings(people, days + 1, seed, start))
+        self.world = simulated.World(Settings(people, days + 1, seed, start))
 
     def at(self, day: int) -> datetime:
         """The instant of a day's delivery."""
@@ -86,16 +88,61 @@ class Deliveries:
         return {name: list(log.versions[0].record) for name, log in self.world.study.logs.items()}
 
 
+@dataclass(frozen=True)
+class Case:
+    """A batch with what was done to it. ``hit`` are positions of records; ``is_refused``: landing takes nothing of it."""
+
+    name: str
+    source: str
+    world: int
+    records: list[Raw]
+    at: datetime
+    has_history: bool
+    hit: frozenset[int] = frozenset()
+    kind: str = "good"
+    is_refused: bool = False
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class World:
+    """A world's sources, the day up to which their history goes, and its number."""
+
+    number: int
+    sources: Deliveries
+    day: int
+
+    def first(self, source: str) -> Case:
+        """All that a source delivers at first; of half of its people where these matter more than days."""
+        half = None if source in ("adherence_app", "device_cloud", "social") else 0
+        return Case("first load", source, self.number, self.sources.batch(source, None, self.day, half), self.sources.at(self.day), False)
+
+    def next(self, source: str, days: int = 1) -> Case:
+        """What comes some days later: what changed, or the other half of the people."""
+        timely = source in ("adherence_app", "device_cloud", "social")
+        records = self.sources.batch(source, self.day if timely else None, self.day + days, None if timely else 1)
+        return Case(f"{days} days" if timely else "more people", source, self.number, records, self.sources.at(self.day + days), True)
+
+
+def good(world: World, roll: random.Random) -> list[Case]:
+    """Good batches beside the first loads: of a day and of a week, of more people, of few records, of a holiday, of deletions alone."""
+    app, cloud = world.next("adherence_app"), world.next("device_cloud", 3)
+    app_gone = [r for r in app.records if r.stream == "data_points" and not is_alive(r)]
+    cloud_gone = [r for r in cloud.records if r.is_deleted]
+    few = sorted((r for r in app.records if r.stream == "data_points"), key=version)[:roll.randint(1, 5)]
+    soon = datetime.fromisoformat(version(few[-1])) + timedelta(minutes=1)
+    return [app, world.next("adherence_app", 7), cloud, world.next("social", 7), world.next("social", 1),
+            *[world.next(source) for source in ("crm", "community", "study")],
+            replace(app, name="a few records", records=few, at=soon),
+            replace(app, name="deletions alone", records=app_gone), replace(cloud, name="deletions alone", records=cloud_gone),
+            replace(app, name="a holiday", records=[r for r in app.records if r.stream != "data_points" or hash_of(r) % 100 < 60])]
+
+
 def raw(stream: Stream, content: Any, is_gone: bool = False) -> Raw:
     """A payload as it is landed, named as its stream's contract says."""
     if is_gone:
         return Raw(f"{stream.name}/{content['request']['url'].rpartition('/')[2]}", msgspec.json.encode(content), stream.name, True)
     return _of(look(stream, content if isinstance(content, bytes) else msgspec.json.encode(content)).record)
-
-
-def content(record: Raw) -> Any:
-    """What a payload says."""
-    return json.loads(record.content)
 
 
 def as_csv(changes: Iterable[dict[str, Any]], columns: list[str]) -> bytes:

@@ -31,8 +31,8 @@ from jobs.check import findings
 from jobs.schema import arrow_schema
 from jobs.stages import conform as stage
 from jobs.stages.clocks import CLOCK_SKEW
-from tests.corruptions import KINDS, Case, World, corrupted, good, roll
-from tests.deliveries import Deliveries
+from tests.corruptions import KINDS, corrupted, roll
+from tests.deliveries import Case, Deliveries, World, good
 
 MANY = int(os.environ.get("CORRUPTIONS", "40"))
 WORLDS = 4 if MANY > 40 else 1

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from contracts.load import ContractError, check_files, one
 from contracts.quality import CustomRule, LibraryRule, Limit, Must, Reference, Severity, SqlRule
-from tests.contracts.broken import GLUCOSE, OBSERVATION, OWN, Case, is_refused
+from tests.contracts.broken import GLUCOSE, OBSERVATION, OWN, Case, is_refused, without_rules
 
-TABLE, RULES, UNIT, MEAN = "  - name: observation\n", "    quality:\n", "      - name: unit_code\n", "      - name: mean_mg_dl\n"
+TABLE, UNIT, MEAN = "  - name: observation\n", "      - name: unit_code\n", "      - name: mean_mg_dl\n"
 GOOD = "severity: warn"
 
 
 def table(rule: str, pointed: str, *parts: str) -> Case:
-    return OBSERVATION, RULES, f"{RULES}      - {{{rule}}}\n", pointed, parts
+    return OBSERVATION, TABLE, f"{TABLE}    quality:\n      - {{{rule}}}\n", pointed, parts
 
 
 def column(rule: str, pointed: str, *parts: str) -> Case:
@@ -141,15 +140,10 @@ QUALITY = """
 """
 
 
-def without_rules() -> str:
-    """The contract of core.observation without its own rules."""
-    return re.sub(r"    quality:\n(?:      .*\n)+", "", (OWN / OBSERVATION).read_text("utf-8"), count=1)
-
-
 def test_what_the_standard_says_is_read(tmp_path: Path) -> None:
     path = tmp_path / OBSERVATION
     path.parent.mkdir()
-    text = without_rules().replace("\n    properties:\n", QUALITY, 1).replace(
+    text = without_rules(OBSERVATION).replace("\n    properties:\n", QUALITY, 1).replace(
         UNIT, f"{UNIT}        quality: [{{id: unit_known, metric: missingValues, arguments: {{missingValues: [null, '']}}, unit: percent, "
               "mustBeLessThan: 5, severity: warn}]\n")
     path.write_text(text, "utf-8")
@@ -196,6 +190,6 @@ def test_an_own_contract_of_many_rules_is_refused_for_one_of_them(tmp_path: Path
     with pytest.raises(ContractError, match=r"observation.yaml:\d+: query of days cannot be asked"):
         path = tmp_path / OBSERVATION
         path.parent.mkdir()
-        path.write_text(without_rules().replace(
+        path.write_text(without_rules(OBSERVATION).replace(
             "\n    properties:\n", QUALITY.replace("count_if(code", "count_if(cod"), 1), "utf-8")
         check_files([path])
