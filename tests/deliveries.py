@@ -135,6 +135,8 @@ def good(world: World, roll: random.Random) -> list[Case]:
             *[world.next(source) for source in ("crm", "community", "study")],
             replace(app, name="a few records", records=few, at=soon),
             replace(app, name="deletions alone", records=app_gone), replace(cloud, name="deletions alone", records=cloud_gone),
+            *[replace(w, name="first load of a week, late ones from before", has_history=False)
+              for w in (world.next("adherence_app", 7), world.next("device_cloud", 7))],
             replace(app, name="a holiday", records=[r for r in app.records if r.stream != "data_points" or hash_of(r) % 100 < 60])]
 
 

@@ -215,8 +215,8 @@ def test_a_record_id_that_is_too_long_stops_no_batch(probed: Settings) -> None:
 
 def test_a_version_in_the_future_hides_no_later_edit(probed: Settings) -> None:
     """Else every true edit until that day counts as older than what core holds."""
-    batch = land(probed, "probe", [Raw("events/1", reading("2036-10-01T00:00:00Z", value=1))])
-    land(probed, "probe", [Raw("events/1", reading("2026-10-02T00:00:00Z", value=2))], 2)
+    batch = land(probed, "probe", [Raw("events/1", reading("2036-10-01T00:00:00Z", value=101))])
+    land(probed, "probe", [Raw("events/1", reading("2026-10-02T00:00:00Z", value=102))], 2)
     conforming.conform(probed, "probe")
-    assert [row["value"] for row in core(probed, "probe", "core.observation")] == [2]
+    assert [row["value"] for row in core(probed, "probe", "core.observation")] == [102]
     assert apart(probed, "probe") == {(batch, 0): ("in_future", "version_at")}
