@@ -49,8 +49,8 @@ FATES: dict[str, list[dict[str, tuple[Any, ...]]]] = {
         {"malformed": ("Observation", "rejected", "not_json", None), "wrong_encoding": ("Consent", *APART),
          "huge_string": ("Device", "rejected", "too_long", "device_id"), "duplicate_id": ("Patient", *ACCEPTED),
          "future_date": ("Observation", "rejected", "in_future", "effective_at"),
-         # mm[Hg] is a unit of UCUM, though none of glucose: core keeps it as it is, and no product counts it.
-         "wrong_unit": ("Observation", *ACCEPTED)},
+         # mm[Hg] is a unit of UCUM, though none of glucose.
+         "wrong_unit": ("Observation", "rejected", "rule_broken", "mass_in_mass_units")},
         {"wrong_type": ("Observation", "rejected", "wrong_type", "value"), "unknown_field": ("Observation", *ACCEPTED)}]}
 HEALED = ("duplicate_page", "empty_page", "429", "500", "expired_token", "truncated")
 # A stream that is not the first, so that records have come when the fetch ends; one page is enough for it to be shown.
