@@ -64,13 +64,13 @@ REFUSED: dict[str, Case] = {
                                      "name the column"),
     "a query of a view of ours": table(
         f"name: some, type: sql, query: 'WITH known_core_identity AS (SELECT count(*) AS n FROM known_core_identity) SELECT n FROM "
-        f"known_core_identity, ${{object}}', mustBe: 1, {GOOD}", "name: some", "and nothing else"),
+        f"known_core_identity, ${{object}}', mustBe: 1, {GOOD}", "name: some", "and beside them only"),
     "a query of a file under another name": table(
         f"name: some, type: sql, query: 'WITH `parquet.``/lake/x``` AS (SELECT 1 AS n) SELECT count(*) FROM ${{object}}, parquet.`/lake/x`', "
-        f"mustBe: 1, {GOOD}", "name: some", "and nothing else"),
+        f"mustBe: 1, {GOOD}", "name: some", "and beside them only"),
     "a query of a function that reads": table(
         f"name: some, type: sql, query: 'SELECT count(*) FROM ${{object}}, LATERAL read_files(''/etc/passwd'')', mustBe: 1, {GOOD}",
-        "name: some", "and nothing else"),
+        "name: some", "and beside them only"),
     "a query with a comment": table(f"name: some, type: sql, query: 'SELECT count(*) FROM ${{object}} -- all', mustBe: 1, {GOOD}", "name: some",
                                     "take it out"),
     "a query of two values": table(f"name: some, type: sql, query: 'SELECT min(value), max(value) FROM ${{object}}', mustBe: 1, {GOOD}",
