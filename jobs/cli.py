@@ -21,6 +21,7 @@ from jobs import (
     cli_link,
     cli_loss,
     cli_quality,
+    cli_read,
     cli_recall,
     cli_rejected,
     cli_replay,
@@ -247,6 +248,7 @@ cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)
 cli_drift.add(app, _known)
 cli_quality.add(app, _known)
+cli_read.add(app)
 
 
 def _place(error: BaseException) -> str:

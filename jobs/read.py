@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
 
 
 class SupersededRelease(UserWarning):
@@ -65,6 +66,10 @@ class Released:
 
         return duckdb.from_arrow(self.arrow())
 
+    def spark(self, session: SparkSession) -> DataFrame:
+        """The rows as a frame of a Spark session that reaches the lake's files."""
+        return Lake(self.lake.root, catalog().tables, session).read(f"product.{self.product}", self.version)
+
     def consent_loss(self) -> Released:
         """How the people in this release differ from those left out; the report that was made with it.
 
@@ -105,6 +110,23 @@ def released_group(group: str, release: int | None = None, settings: Settings | 
     return {found.product: found for found in _read(lake, group, release, _pins(lake, group))}
 
 
+def pinned(product: str | None = None, settings: Settings | None = None) -> list[dict[str, Any]]:
+    """Every release of a product, or of all, oldest first: product, release, group, released_at (UTC), version of its contract
+    and table, rows, and why it is superseded (None where it is not).
+
+    Raises LakeError when there is no such product, NotReadable for whoever may not read the lake.
+    """
+    contracts, lake = _opened(settings)
+    if product is not None and product not in contracts.products:
+        raise LakeError(f"no product is called {product!r}; there are {', '.join(sorted(contracts.products))}")
+    pins = [pin for group in contracts.release_groups() for pin in _pins(lake, group) if product in (None, pin["product"])]
+    return [{"product": pin["product"], "release": pin["number"], "group": pin["release_group"],
+             "released_at": pin["released_at"], "contract_version": pin["contract_version"],
+             "table_version": pin["table_version"], "rows": pin["rows"],
+             "superseded_because": ", ".join(_because(lake, pin["product"], pin["number"])) or None}
+            for pin in sorted(pins, key=lambda pin: pin["released_at"])]
+
+
 def _opened(settings: Settings | None) -> tuple[Catalog, Lake]:
     contracts = catalog()
     return contracts, Lake((settings or Settings()).lake_root, contracts.tables)
@@ -134,7 +156,11 @@ def _pins(lake: Lake, group: str) -> list[dict[str, Any]]:
 
 
 def _superseded(lake: Lake, product: str, number: int, newest: int) -> str | None:
-    marks = withdrawals.superseded(lake, product, number) if lake.exists(withdrawals.SUPERSEDED) else []
-    reasons = ", ".join(sorted({mark["because"] for mark in marks}))
+    reasons = ", ".join(_because(lake, product, number))
     return (f"{product} release {number} holds people who do not permit it any more ({reasons}): use it to replay what was "
-            f"done with it, and release {newest} for anything new" if marks else None)
+            f"done with it, and release {newest} for anything new" if reasons else None)
+
+
+def _because(lake: Lake, product: str, number: int) -> list[str]:
+    marks = withdrawals.superseded(lake, product, number) if lake.exists(withdrawals.SUPERSEDED) else []
+    return sorted({mark["because"] for mark in marks})

@@ -1,0 +1,105 @@
+"""`concord read` and `concord releases`: released products for whoever sits at a terminal, through the pin as every reader."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from jobs.read import Released
+
+FORMATS = (".parquet", ".csv", ".ndjson")
+SHOWN = 20
+Out = Annotated[Path | None, typer.Option(help=f"File that gets the rows, all of them: {', '.join(FORMATS)}.")]
+Sql = Annotated[str, typer.Option(help="Query in DuckDB's SQL of the table that is called as the product.")]
+
+
+def add(app: typer.Typer) -> None:
+    """Give an app the commands."""
+
+    @app.command()
+    def read(product: str, release: Annotated[int | None, typer.Option(help="Number of a release; the newest if none.")] = None,
+             sql: Sql = "", limit: Annotated[int, typer.Option(min=0, help="Most rows shown.")] = SHOWN, out: Out = None,
+             as_json: Annotated[bool, typer.Option("--json", help="JSON for machines; every row.")] = False) -> None:
+        """Read PRODUCT as released, or what a query makes of it.
+
+        Example: concord read glucose_daily --out glucose.parquet
+        concord read glucose_daily --release 1 --sql "SELECT day, avg(mean_mg_dl) FROM glucose_daily GROUP BY day ORDER BY day"
+        """
+        from jobs.read import released
+
+        if out is not None and out.suffix not in FORMATS:
+            raise ConfigurationError(f"{out} has no format that can be written; let its name end with {', '.join(FORMATS)}")
+        with warnings.catch_warnings():  # The same is said below, without Python's place in a file.
+            warnings.simplefilter("ignore")
+            found = released(product, release)
+        rows = _asked(found, sql) if sql else found.polars()
+        if found.superseded:
+            typer.echo(found.superseded, err=True)
+        if out is not None:
+            _write(rows, out)
+            typer.echo(f"{len(rows):,} rows of {product}, release {found.release}, in {out}")
+        elif as_json:
+            typer.echo(json.dumps({"product": product, "release": found.release, "version": found.version,
+                                   "superseded": found.superseded, "rows": rows.to_dicts()}, default=str))
+        else:
+            _show(rows, limit, f"of {product}, release {found.release}")
+
+    @app.command()
+    def releases(product: Annotated[str, typer.Argument(help="A product; all of them if none.")] = "",
+                 as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+        """Every release that can be read, the newest last.  Example: concord releases glucose_daily"""
+        from jobs.read import pinned
+
+        found = pinned(product or None)
+        if as_json:
+            typer.echo(json.dumps(found, indent=2, default=lambda moment: moment.isoformat()))
+        elif not found:
+            typer.echo("no releases yet")
+        else:
+            _list(found)
+
+
+def _asked(found: Released, sql: str) -> pl.DataFrame:
+    """What a query gives, asked of the released rows and nothing else: no file, no network."""
+    import duckdb
+
+    with duckdb.connect(config={"enable_external_access": False}) as connection:
+        connection.register(found.product, found.arrow())
+        try:
+            return connection.sql(sql).pl()
+        except duckdb.Error as error:
+            raise ConfigurationError(f"the query cannot be asked: {str(error).splitlines()[0]}") from None
+
+
+def _write(rows: pl.DataFrame, out: Path) -> None:
+    {".parquet": rows.write_parquet, ".csv": rows.write_csv, ".ndjson": rows.write_ndjson}[out.suffix](out)
+
+
+def _show(rows: pl.DataFrame, limit: int, of: str) -> None:
+    import polars
+
+    with polars.Config(tbl_rows=limit, tbl_cols=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
+                       tbl_formatting="NOTHING", tbl_width_chars=160):
+        if limit and len(rows):
+            typer.echo(str(rows.head(limit)))
+    shown = "" if len(rows) <= limit else f", {min(limit, len(rows)):,} of them shown: --limit, or --out FILE for all"
+    typer.echo(f"{len(rows):,} rows {of}{shown}")
+
+
+def _list(found: list[dict[str, Any]]) -> None:
+    from jobs.tables import screen, titled
+
+    shown = titled("Releases", "product", "release", "when (UTC)", "contract", "rows", "superseded because of")
+    for pin in found:
+        shown.add_row(pin["product"], str(pin["release"]), f"{pin['released_at']:%Y-%m-%d %H:%M}", pin["contract_version"],
+                      f"{pin['rows']:,}", pin["superseded_because"] or "-")
+    screen().print(shown)
