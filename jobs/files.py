@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pyarrow import fs
 
 from jobs.storage import arrow_store
@@ -29,6 +31,11 @@ class Files:
             return None
         with self._store.open_input_stream(f"{self._path}/{name}") as stream:
             return bytes(stream.read())
+
+    def remove(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        with suppress(FileNotFoundError):
+            self._store.delete_file(f"{self._path}/{name}")
 
     def clear(self) -> None:
         """Delete the folder and everything in it."""

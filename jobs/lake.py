@@ -18,9 +18,21 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError, no_right
-from jobs.schema import arrow_schema, ddl, refuse_other_columns
+from jobs.schema import arrow_schema, refuse_other_columns
 from jobs.storage import arrow_files, storage_options
-from jobs.written import GONE, Rows, cast, checked, refuse_columns, refuse_keys, with_gone
+from jobs.versions import PROPERTIES, reach_back
+from jobs.written import (
+    GONE,
+    Rows,
+    cast,
+    checked,
+    column_names,
+    conformed,
+    refuse_columns,
+    refuse_frame_keys,
+    refuse_keys,
+    with_gone,
+)
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -63,7 +75,7 @@ class Lake:
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
-                              description=self.contract(name).description)
+                              description=self.contract(name).description, configuration=PROPERTIES)
             found = DeltaTable(self.path(name), storage_options=self._options)
             if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
                 found.create_checkpoint()
@@ -79,7 +91,7 @@ class Lake:
         """What was written beside the commit of that version (the newest by default); empty when nothing was."""
         found = self.ensure(name)
         wanted = found.version() if version is None else version
-        for entry in found.history():
+        for entry in found.history(found.version() - wanted + 1):
             if entry.get("version") == wanted:
                 text = entry.get(NOTE) or entry.get("userMetadata")
                 return dict(json.loads(text)) if text else {}
@@ -95,6 +107,7 @@ class Lake:
         self.ensure(name)
         reader = self.spark.read.format("delta")
         if version is not None:
+            reach_back(self.path(name))
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(name))
 
@@ -118,27 +131,22 @@ class Lake:
         chunk, and a stream that lost a race is not tried again, because it has been read.
         """
         contract = self.contract(name)
-        refuse_columns(name, rows.schema.names, contract_names(contract))
+        refuse_columns(name, rows.schema.names, column_names(contract))
         sound = checked(name, rows, contract)
 
         def write() -> None:
-            table = self.ensure(name)
+            table = self._writable(name)
             if once and (table.transaction_version(once[0]) or 0) >= once[1]:
                 raise IntegrityError(f"{name}: number {once[1]} of {once[0]} was written by another run; nothing was written now")
             write_deltalake(table, sound, mode="append", commit_properties=_properties(note, once), writer_properties=WRITER)
 
-        if isinstance(rows, pa.Table):
-            self._retry(write)
-        else:
-            write()
+        self._commit(name, write, tries=TRIES if isinstance(rows, pa.Table) else 1)
 
     def replace_arrow(self, name: str, rows: pa.Table) -> None:
         """Write a new version that holds exactly these Arrow rows."""
-        refuse_columns(name, rows.schema.names, contract_names(self.contract(name)))
+        refuse_columns(name, rows.schema.names, column_names(self.contract(name)))
         sound = checked(name, rows, self.contract(name))
-        self.ensure(name)
-        self._retry(lambda: write_deltalake(self.path(name), sound, mode="overwrite", storage_options=self._options,
-                                            writer_properties=WRITER))
+        self._commit(name, lambda: write_deltalake(self._writable(name), sound, mode="overwrite", writer_properties=WRITER))
 
     def merge_arrow(self, name: str, rows: pa.Table, whole: dict[str, str] | None = None, gone: pa.Table | None = None) -> None:
         """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
@@ -148,7 +156,7 @@ class Lake:
         does not read; tables that the engine reads are merged by ``merge``.
         """
         contract = self.contract(name)
-        refuse_columns(name, rows.schema.names, contract_names(contract))
+        refuse_columns(name, rows.schema.names, column_names(contract))
         rows = cast(name, rows, arrow_schema(contract))
         if gone is not None:
             rows = with_gone(rows, gone.select(list(contract.key)))
@@ -158,25 +166,24 @@ class Lake:
         on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
 
         def write() -> None:
-            merge = self.ensure(name).merge(rows, predicate=on, source_alias="s", target_alias="t")
+            merge = self._writable(name).merge(rows, predicate=on, source_alias="s", target_alias="t")
             if gone is not None:
                 merge = merge.when_matched_delete(f"s.{GONE}")
-            sets = {column: f"s.{column}" for column in contract_names(contract)}
+            sets = {column: f"s.{column}" for column in column_names(contract)}
             stays = None if gone is None else f"NOT s.{GONE}"
             merge = merge.when_matched_update(sets).when_not_matched_insert(sets, predicate=stays)
             for column, value in (whole or {}).items():
                 merge = merge.when_not_matched_by_source_delete(f"t.{column} = '{value}'")
             merge.execute()
-        self._retry(write)
+        self._commit(name, write)
 
     def merge(self, name: str, rows: DataFrame, gone: str | None = None, note: dict[str, Any] | None = None) -> None:
         """Insert or update a frame's rows by the contract's key; rows where the column ``gone`` is true are deleted."""
         contract = self.contract(name)
-        names = contract_names(contract)
+        names = column_names(contract)
         refuse_columns(name, [c for c in rows.columns if c != gone], names)
-        self.ensure(name)
-        self._refuse_frame_keys(name, rows)
-        typed = _conformed(rows, contract, [gone] if gone else [])
+        refuse_frame_keys(name, rows, contract.key)
+        typed = conformed(rows, contract, [gone] if gone else [])
         view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"
         typed.createOrReplaceTempView(view)
         on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
@@ -186,22 +193,26 @@ class Lake:
         keep = f"AND NOT s.{gone} " if gone else ""
         statement = (f"MERGE INTO delta.`{self.path(name)}` t USING {view} s ON {on} {delete}"  # noqa: S608
                      f"WHEN MATCHED THEN UPDATE SET {sets} WHEN NOT MATCHED {keep}THEN INSERT ({columns}) VALUES ({values})")
+
+        def write() -> None:
+            self._writable(name)
+            self.spark.sql(statement).collect()
         try:
-            self._retry(lambda: self.spark.sql(statement).collect())
+            self._commit(name, write)
         finally:
             self.spark.catalog.dropTempView(view)
 
     def replace(self, name: str, rows: DataFrame, note: dict[str, Any] | None = None) -> int:
         """Write a new version that holds exactly these rows; returns its number. Readers see it only once pinned."""
-        self.ensure(name)
-        refuse_columns(name, rows.columns, contract_names(self.contract(name)))
-        self._refuse_frame_keys(name, rows)
-        typed = _conformed(rows, self.contract(name), [])
+        self._commit(name, lambda: self._writable(name))
+        refuse_columns(name, rows.columns, column_names(self.contract(name)))
+        refuse_frame_keys(name, rows, self.contract(name).key)
+        typed = conformed(rows, self.contract(name), [])
         writer = typed.write.format("delta").mode("overwrite")
         if note is not None:
             writer = writer.option("userMetadata", json.dumps(note))
         before = self.version(name)
-        self._retry(lambda: writer.save(self.path(name)))
+        self._commit(name, lambda: writer.save(self.path(name)))
         if self.version(name) == before:
             self._empty(name, note)
         return self.version(name)
@@ -215,17 +226,19 @@ class Lake:
         from pyspark.sql import functions as F
 
         self.merge(name, rows.withColumn("is_gone", F.lit(True)), gone="is_gone")
-        self._retry(lambda: self.ensure(name).vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False))
+        self._commit(name, lambda: self._writable(name).vacuum(
+            retention_hours=0, dry_run=False, enforce_retention_duration=False))
 
     def restore(self, name: str, version: int) -> None:
         """Make the newest version equal to an earlier one; nothing of the history is lost."""
-        self._retry(lambda: self.ensure(name).restore(version))
+        self._commit(name, lambda: self._writable(name).restore(version))
+        self._commit(name, lambda: self._writable(name))  # An older version may be from before tables had properties.
 
     def _empty(self, name: str, note: dict[str, Any] | None) -> None:
         """Commit a version without rows: Sail makes no commit when there is nothing to write."""
         nothing = arrow_schema(self.contract(name)).empty_table()
-        write_deltalake(self.path(name), nothing, mode="overwrite", storage_options=self._options,
-                        commit_properties=_properties(note, None))
+        self._commit(name, lambda: write_deltalake(self._writable(name), nothing, mode="overwrite",
+                                                   commit_properties=_properties(note, None)))
 
     @property
     def spark(self) -> SparkSession:
@@ -244,40 +257,25 @@ class Lake:
                 raise
             return None
 
-    def _refuse_frame_keys(self, name: str, rows: DataFrame) -> None:
-        from pyspark.sql import functions as F
+    def _writable(self, name: str) -> DeltaTable:
+        """The table to be written: one that was made before tables had properties gets them, in a commit of its own."""
+        found = self.ensure(name)
+        if PROPERTIES.items() - found.metadata().configuration.items():
+            found.alter.set_table_properties(dict(PROPERTIES))
+        return found
 
-        key = self.contract(name).key
-        nulls = F.sum(F.when(F.greatest(*[F.col(k).isNull() for k in key]) if len(key) > 1
-                             else F.col(key[0]).isNull(), 1).otherwise(0))
-        counts = rows.groupBy(*key).agg(F.count("*").alias("n"))
-        row = counts.agg(F.sum(F.when(F.col("n") > 1, 1).otherwise(0)).alias("twice"), nulls.alias("nulls")).collect()[0]
-        if row["nulls"]:
-            raise IntegrityError(f"{name}: {row['nulls']} rows have a null in the key {', '.join(key)}; nothing was written")
-        if row["twice"]:
-            raise IntegrityError(f"{name}: {row['twice']} keys ({', '.join(key)}) are there more than once; nothing was written")
-
-    def _retry(self, write: Callable[[], T]) -> T:
-        for attempt in range(TRIES):
+    def _commit(self, name: str, write: Callable[[], T], tries: int = TRIES) -> T:
+        """Write, again when another writer came in between; what a checkpoint would hide from an engine stays readable."""
+        for attempt in range(tries):
             try:
-                return write()
+                result = write()
+                break
             except Exception as error:
-                if attempt == TRIES - 1 or not is_lost_race(error):
+                if attempt == tries - 1 or not is_lost_race(error):
                     raise
             time.sleep(min(2.0, 0.05 * 2**attempt) * (0.5 + random.random()))  # noqa: S311
-        raise AssertionError("unreachable")
-
-
-def contract_names(contract: Table) -> list[str]:
-    """Column names of a table, in its contract's order."""
-    return [c.name for c in contract.columns]
-
-
-def _conformed(rows: DataFrame, contract: Table, extra: list[str]) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    types = ddl(contract)
-    return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in contract_names(contract)], *extra)
+        reach_back(self.path(name))
+        return result
 
 
 def is_lost_race(error: BaseException) -> bool:

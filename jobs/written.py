@@ -1,14 +1,17 @@
-"""What may be written as Arrow: a contract's columns and types, and keys that are there and distinct."""
+"""What may be written, as Arrow or as a frame: a contract's columns and types, and keys that are there and distinct."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
-from jobs.schema import arrow_schema
+from jobs.schema import arrow_schema, ddl
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 Rows = Any  # pa.Table or pa.RecordBatchReader; pyarrow has no types
 GONE = "is_gone"
@@ -57,3 +60,30 @@ def refuse_keys(name: str, rows: pa.Table, key: tuple[str, ...]) -> None:
         raise IntegrityError(f"{name}: a key of {', '.join(key)} is null; nothing was written")
     if keys.group_by(list(key)).aggregate([]).num_rows != rows.num_rows:
         raise IntegrityError(f"{name}: a key of {', '.join(key)} is there more than once; nothing was written")
+
+
+def refuse_frame_keys(name: str, rows: DataFrame, key: tuple[str, ...]) -> None:
+    """Raise IntegrityError when a key of a frame is null or there twice."""
+    from pyspark.sql import functions as F
+
+    nulls = F.sum(F.when(F.greatest(*[F.col(k).isNull() for k in key]) if len(key) > 1
+                         else F.col(key[0]).isNull(), 1).otherwise(0))
+    counts = rows.groupBy(*key).agg(F.count("*").alias("n"))
+    row = counts.agg(F.sum(F.when(F.col("n") > 1, 1).otherwise(0)).alias("twice"), nulls.alias("nulls")).collect()[0]
+    if row["nulls"]:
+        raise IntegrityError(f"{name}: {row['nulls']} rows have a null in the key {', '.join(key)}; nothing was written")
+    if row["twice"]:
+        raise IntegrityError(f"{name}: {row['twice']} keys ({', '.join(key)}) are there more than once; nothing was written")
+
+
+def column_names(contract: Table) -> list[str]:
+    """Column names of a table, in its contract's order."""
+    return [c.name for c in contract.columns]
+
+
+def conformed(rows: DataFrame, contract: Table, extra: list[str]) -> DataFrame:
+    """A frame with a contract's columns and types, and with columns beyond them that are named."""
+    from pyspark.sql import functions as F
+
+    types = ddl(contract)
+    return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in column_names(contract)], *extra)

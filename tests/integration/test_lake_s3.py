@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from jobs.files import Files
 from jobs.lake import Lake
 from jobs.schema import spark_schema
 from jobs.storage import storage_options
+from jobs.versions import HINT
 from jobs.workspace import workspace
 from tests.integration.test_lake import NAME, THING, arrow, row, words
 
@@ -104,6 +106,17 @@ def test_the_lake_does_on_s3_what_it_does_on_a_disk(store: str, remote: SparkSes
     assert words(lake) == {2: "b", 3: "a"}
     protocol = DeltaTable(lake.path(NAME), storage_options=storage_options(store)).protocol()
     assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+
+
+def test_versions_before_a_checkpoint_are_read_on_s3_too(store: str, remote: SparkSession) -> None:
+    lake = Lake(f"{store}/versions", {NAME: THING}, remote)
+    for number in range(1, 5):
+        lake.append_arrow(NAME, arrow(row(number)))
+    lake.ensure(NAME).create_checkpoint()
+    lake.append_arrow(NAME, arrow(row(5)))
+    assert [lake.read(NAME, version).count() for version in range(6)] == [0, 1, 2, 3, 4, 5]
+    hint = Files(f"{lake.path(NAME)}/_delta_log").read(HINT)
+    assert hint and json.loads(hint)["version"] == 0, "readers who may list some prefixes only are refused one that is missing"
 
 
 def test_files_and_the_workspace_lie_there_too(store: str, remote: SparkSession) -> None:

@@ -1,0 +1,35 @@
+"""What keeps older versions of a table readable: its properties, and where an engine begins to read its log."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pyarrow.parquet as pq
+
+from jobs.files import Files
+
+# By default a writer removes log entries a month after they came, and VACUUM the files of versions that are a week old.
+EVER = "interval 36500 days"
+PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": EVER,
+              "delta.deletedFileRetentionDuration": EVER}
+HINT, FIRST = "_last_checkpoint", f"{0:020d}.checkpoint.parquet"
+
+
+def reach_back(table: str) -> None:
+    """Let engines read versions that are older than the last checkpoint of the table at an address.
+
+    Sail 0.7.2 begins at the checkpoint that the hint of Delta's protocol names, for versions before it too, and then misses
+    commits. The hint may be absent or old: whoever reads lists the log from there and finds the checkpoint that
+    fits. It is taken away, or names the checkpoint of version 0 where there is one: on S3, readers who may list some prefixes
+    only are refused a file that is missing.
+    """
+    log = Files(f"{table}/_delta_log")
+    hint = log.read(HINT)
+    if hint is None or json.loads(hint)["version"] == 0:
+        return
+    first = log.read(FIRST)
+    if first is None:
+        log.remove(HINT)
+    else:
+        log.write(HINT, json.dumps({"version": 0, "size": pq.read_metadata(io.BytesIO(first)).num_rows}).encode())
