@@ -26,6 +26,7 @@ from jobs import (
     cli_rejected,
     cli_replay,
     cli_review,
+    cli_table,
     cli_zones,
 )
 from jobs.errors import ConcordError, ConfigurationError, no_room
@@ -249,6 +250,7 @@ cli_replay.add(app, _known, _report)
 cli_drift.add(app, _known)
 cli_quality.add(app, _known)
 cli_read.add(app)
+cli_table.add(app, _known, _report)
 
 
 def _place(error: BaseException) -> str:

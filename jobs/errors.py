@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from datetime import datetime
 from typing import ClassVar
 
 from contracts.exit_codes import ExitCode
@@ -106,6 +107,17 @@ class IntegrityError(ConcordError):
     """Rows, accounts or permits that do not add up; nothing was written."""
 
     exit_code = ExitCode.INTEGRITY
+
+
+class WrittenByHand(ConcordError):
+    """A table has a commit that is none of ours; nothing reads it on, and nothing is written over it."""
+
+    exit_code = ExitCode.INTEGRITY
+
+    def __init__(self, table: str, version: int, operation: str, engine: str, at: datetime) -> None:
+        super().__init__(f"{table} was written to by hand: version {version} ({operation} by {engine}, {at:%Y-%m-%d %H:%M} UTC) "
+                         "is none of ours; nothing was read or written now. Look at what it changed, then put back what was "
+                         f"there (concord table restore {table}) or take it over (concord table accept {table} --because ...)")
 
 
 def no_room(error: BaseException | None) -> NoRoom | None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import TableNotFoundError
 
 from contracts.model import Table
+from jobs import stamps
 from jobs.errors import IntegrityError, LakeError, no_right
+from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
+from jobs.stamps import SOURCE, TARGET, refuse_foreign
 from jobs.storage import arrow_files, storage_options
 from jobs.versions import PROPERTIES, reach_back
 from jobs.written import (
@@ -38,11 +40,8 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     from pyspark.sql import DataFrame, SparkSession
 
-T = TypeVar("T")
 # An engine reads row groups side by side, one core each.
 WRITER = WriterProperties(compression="SNAPPY", max_row_group_size=64 * 1024)
-TRIES = 6
-NOTE = "concord"
 
 
 class Lake:
@@ -70,12 +69,22 @@ class Lake:
         return self._delta(name) is not None
 
     def ensure(self, name: str) -> DeltaTable:
-        """The table, created from its contract when it is not there yet. Raises LakeError when it lacks columns of it."""
+        """The table, created from its contract when it is not there yet.
+
+        Raises LakeError when it lacks columns of it, WrittenByHand where the newest commit is none of ours.
+        """
+        found = self._opened(name)
+        refuse_foreign(name, found)
+        return found
+
+    def _opened(self, name: str) -> DeltaTable:
+        """The table, whoever wrote to it: for versions that are named."""
         found = self._delta(name)
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
-                              description=self.contract(name).description, configuration=PROPERTIES)
+                              description=self.contract(name).description, configuration=PROPERTIES,
+                              commit_properties=_properties())
             found = DeltaTable(self.path(name), storage_options=self._options)
             if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
                 found.create_checkpoint()
@@ -83,19 +92,24 @@ class Lake:
         return found
 
     def version(self, name: str) -> int:
-        """Newest version of a table, -1 when it does not exist."""
+        """Newest version of a table, -1 when it does not exist. Raises WrittenByHand."""
         found = self._delta(name)
-        return -1 if found is None else found.version()
+        if found is None:
+            return -1
+        refuse_foreign(name, found)
+        return found.version()
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """The commits of a table, newest first, whoever made them; none when it does not exist."""
+        found = self._delta(name)
+        return [] if found is None else found.history()
 
     def note(self, name: str, version: int | None = None) -> dict[str, Any]:
         """What was written beside the commit of that version (the newest by default); empty when nothing was."""
-        found = self.ensure(name)
+        found = self.ensure(name) if version is None else self._opened(name)
         wanted = found.version() if version is None else version
-        for entry in found.history(found.version() - wanted + 1):
-            if entry.get("version") == wanted:
-                text = entry.get(NOTE) or entry.get("userMetadata")
-                return dict(json.loads(text)) if text else {}
-        return {}
+        entries = found.history(found.version() - wanted + 1)
+        return next((stamps.note(entry) or {} for entry in entries if entry.get("version") == wanted), {})
 
     def done(self, name: str, once: str) -> int | None:
         """Number last committed under the transaction name ``once``, None when there was none."""
@@ -104,9 +118,11 @@ class Lake:
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The table as a frame, at a version when one is named."""
-        self.ensure(name)
         reader = self.spark.read.format("delta")
-        if version is not None:
+        if version is None:
+            self.ensure(name)
+        else:
+            self._opened(name)
             reach_back(self.path(name))
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(name))
@@ -118,7 +134,7 @@ class Lake:
         Arrow opens the files itself: one of its threads may outlive the read with a Python file of delta-rs in hand, and
         then abort the process at its end (apache/arrow 39862).
         """
-        table = self.ensure(name)
+        table = self.ensure(name) if version is None else self._opened(name)
         if version is not None:
             table.load_as_version(version)
         return table.to_pyarrow_dataset(filesystem=arrow_files(self.path(name))).to_table(columns=columns, filter=filters)
@@ -146,7 +162,8 @@ class Lake:
         """Write a new version that holds exactly these Arrow rows."""
         refuse_columns(name, rows.schema.names, column_names(self.contract(name)))
         sound = checked(name, rows, self.contract(name))
-        self._commit(name, lambda: write_deltalake(self._writable(name), sound, mode="overwrite", writer_properties=WRITER))
+        self._commit(name, lambda: write_deltalake(self._writable(name), sound, mode="overwrite", commit_properties=_properties(),
+                                                   writer_properties=WRITER))
 
     def merge_arrow(self, name: str, rows: pa.Table, whole: dict[str, str] | None = None, gone: pa.Table | None = None) -> None:
         """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
@@ -166,7 +183,8 @@ class Lake:
         on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
 
         def write() -> None:
-            merge = self._writable(name).merge(rows, predicate=on, source_alias="s", target_alias="t")
+            merge = self._writable(name).merge(rows, predicate=on, source_alias="s", target_alias="t",
+                                                  commit_properties=_properties())
             if gone is not None:
                 merge = merge.when_matched_delete(f"s.{GONE}")
             sets = {column: f"s.{column}" for column in column_names(contract)}
@@ -177,7 +195,7 @@ class Lake:
             merge.execute()
         self._commit(name, write)
 
-    def merge(self, name: str, rows: DataFrame, gone: str | None = None, note: dict[str, Any] | None = None) -> None:
+    def merge(self, name: str, rows: DataFrame, gone: str | None = None) -> None:
         """Insert or update a frame's rows by the contract's key; rows where the column ``gone`` is true are deleted."""
         contract = self.contract(name)
         names = column_names(contract)
@@ -186,16 +204,17 @@ class Lake:
         typed = conformed(rows, contract, [gone] if gone else [])
         view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"
         typed.createOrReplaceTempView(view)
-        on = " AND ".join(f"t.{k} = s.{k}" for k in contract.key)
-        sets = ", ".join(f"t.{n} = s.{n}" for n in names)
-        columns, values = ", ".join(names), ", ".join(f"s.{n}" for n in names)
-        delete = f"WHEN MATCHED AND s.{gone} THEN DELETE " if gone else ""
-        keep = f"AND NOT s.{gone} " if gone else ""
-        statement = (f"MERGE INTO delta.`{self.path(name)}` t USING {view} s ON {on} {delete}"  # noqa: S608
+        on = " AND ".join(f"{TARGET}.{k} = {SOURCE}.{k}" for k in contract.key)
+        sets = ", ".join(f"{TARGET}.{n} = {SOURCE}.{n}" for n in names)
+        columns, values = ", ".join(names), ", ".join(f"{SOURCE}.{n}" for n in names)
+        delete = f"WHEN MATCHED AND {SOURCE}.{gone} THEN DELETE " if gone else ""
+        keep = f"AND NOT {SOURCE}.{gone} " if gone else ""
+        statement = (f"MERGE INTO delta.`{self.path(name)}` {TARGET} USING {view} {SOURCE} ON {on} {delete}"  # noqa: S608
                      f"WHEN MATCHED THEN UPDATE SET {sets} WHEN NOT MATCHED {keep}THEN INSERT ({columns}) VALUES ({values})")
 
         def write() -> None:
             self._writable(name)
+            self.spark.conf.set(stamps.USER_METADATA, stamps.stamp())
             self.spark.sql(statement).collect()
         try:
             self._commit(name, write)
@@ -208,9 +227,7 @@ class Lake:
         refuse_columns(name, rows.columns, column_names(self.contract(name)))
         refuse_frame_keys(name, rows, self.contract(name).key)
         typed = conformed(rows, self.contract(name), [])
-        writer = typed.write.format("delta").mode("overwrite")
-        if note is not None:
-            writer = writer.option("userMetadata", json.dumps(note))
+        writer = typed.write.format("delta").mode("overwrite").option("userMetadata", stamps.stamp(note))
         before = self.version(name)
         self._commit(name, lambda: writer.save(self.path(name)))
         if self.version(name) == before:
@@ -227,18 +244,23 @@ class Lake:
 
         self.merge(name, rows.withColumn("is_gone", F.lit(True)), gone="is_gone")
         self._commit(name, lambda: self._writable(name).vacuum(
-            retention_hours=0, dry_run=False, enforce_retention_duration=False))
+            retention_hours=0, dry_run=False, enforce_retention_duration=False, commit_properties=_properties()))
 
     def restore(self, name: str, version: int) -> None:
-        """Make the newest version equal to an earlier one; nothing of the history is lost."""
-        self._commit(name, lambda: self._writable(name).restore(version))
+        """Make the newest version equal to an earlier one, whoever wrote the newest; nothing of the history is lost."""
+        self._commit(name, lambda: self._opened(name).restore(version, commit_properties=_properties()))
         self._commit(name, lambda: self._writable(name))  # An older version may be from before tables had properties.
+
+    def accept(self, name: str) -> None:
+        """Take over what somebody wrote by hand, by a commit of ours that adds nothing to it."""
+        nothing = arrow_schema(self.contract(name)).empty_table()
+        self._commit(name, lambda: write_deltalake(self._opened(name), nothing, mode="append", commit_properties=_properties()))
 
     def _empty(self, name: str, note: dict[str, Any] | None) -> None:
         """Commit a version without rows: Sail makes no commit when there is nothing to write."""
         nothing = arrow_schema(self.contract(name)).empty_table()
         self._commit(name, lambda: write_deltalake(self._writable(name), nothing, mode="overwrite",
-                                                   commit_properties=_properties(note, None)))
+                                                   commit_properties=_properties(note)))
 
     @property
     def spark(self) -> SparkSession:
@@ -261,35 +283,15 @@ class Lake:
         """The table to be written: one that was made before tables had properties gets them, in a commit of its own."""
         found = self.ensure(name)
         if PROPERTIES.items() - found.metadata().configuration.items():
-            found.alter.set_table_properties(dict(PROPERTIES))
+            found.alter.set_table_properties(dict(PROPERTIES), commit_properties=_properties())
         return found
 
-    def _commit(self, name: str, write: Callable[[], T], tries: int = TRIES) -> T:
+    def _commit(self, name: str, write: Callable[[], Any], tries: int = TRIES) -> None:
         """Write, again when another writer came in between; what a checkpoint would hide from an engine stays readable."""
-        for attempt in range(tries):
-            try:
-                result = write()
-                break
-            except Exception as error:
-                if attempt == tries - 1 or not is_lost_race(error):
-                    raise
-            time.sleep(min(2.0, 0.05 * 2**attempt) * (0.5 + random.random()))  # noqa: S311
+        retried(write, tries)
         reach_back(self.path(name))
-        return result
 
 
-def is_lost_race(error: BaseException) -> bool:
-    """Whether an error of delta-rs or an engine says that another writer came in between."""
-    if isinstance(error, CommitFailedError):
-        return True
-    text = f"{type(error).__name__} {error}".lower()
-    for package in ("java.util.concurrent", "scala.concurrent"):  # In the trace of any error of Apache Spark.
-        text = text.replace(package, "")
-    # The last: Sail listed the log while another writer added to it.
-    return any(word in text for word in ("concurrent", "conflict", "commit failed", "failed to commit", "transaction failed",
-                                         "missing commit file"))
-
-
-def _properties(note: dict[str, Any] | None, once: tuple[str, int] | None) -> CommitProperties:
-    return CommitProperties(custom_metadata={NOTE: json.dumps(note)} if note is not None else None,
+def _properties(note: dict[str, Any] | None = None, once: tuple[str, int] | None = None) -> CommitProperties:
+    return CommitProperties(custom_metadata={stamps.NOTE: json.dumps(note or {})},
                             app_transactions=[Transaction(*once)] if once else None)

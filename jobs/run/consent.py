@@ -17,7 +17,7 @@ from contracts.jurisdictions import Jurisdiction
 from contracts.load import Catalog
 from contracts.vocabulary import DataCategory
 from jobs.errors import ConsentUnreadable
-from jobs.lake import is_lost_race
+from jobs.races import is_lost_race
 from jobs.run.shell import Shell
 from jobs.stages import decisions, people, permit, statements
 from jobs.stages.use import Use

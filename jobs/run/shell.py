@@ -11,8 +11,9 @@ from typing import Any
 from contracts.load import Catalog, catalog
 from jobs import engine, zones
 from jobs.errors import ConcordError, LostRace, no_room
-from jobs.lake import Lake, is_lost_race
+from jobs.lake import Lake
 from jobs.ledger import audit
+from jobs.races import is_lost_race
 from jobs.settings import Settings
 from jobs.turn import turn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.lake import is_lost_race
+from jobs.races import is_lost_race
 
 TRACE = "\n at java.util.concurrent.ThreadPoolExecutor.runWorker(Unknown Source)\n at scala.concurrent.impl.Promise.run(Promise.scala)"
 

@@ -1,0 +1,62 @@
+"""What tells the commits of this platform from those that somebody made by hand.
+
+A commit of delta-rs has our note, or an empty one, beside it; so has one of an engine that writes frames. Sail 0.7.2 keeps no
+note of a MERGE, but its conditions, in which our names for the two sides stand. Apache Spark notes what its session says. This
+finds accidents, not forgers: whoever may write the lake may write the stamp.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from jobs.errors import WrittenByHand
+
+NOTE = "concord"
+TARGET, SOURCE = "concord_target", "concord_source"
+USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+# What moves rows to other files, or takes files away that no version needs, changes nothing that is read.
+CARE = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+
+
+def stamp(note: dict[str, Any] | None = None) -> str:
+    """The text beside one of our commits, with a note in it."""
+    return json.dumps({NOTE: note or {}})
+
+
+def note(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The note beside a commit of a table's history, empty where there was none; None where the commit is none of ours."""
+    said = {NOTE: entry[NOTE]} if NOTE in entry else _object(entry.get("userMetadata"))
+    if NOTE in said:
+        return dict(_object(said[NOTE])) if isinstance(said[NOTE], str) else dict(said[NOTE])
+    return {} if TARGET in str(entry.get("operationParameters", {}).get("mergePredicate", "")) else None
+
+
+def foreign(history: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    """The newest commit that changed a table (its history is given newest first), if it is none of ours."""
+    newest = next((entry for entry in history if entry.get("operation") not in CARE), None)
+    return newest if newest is not None and note(newest) is None else None
+
+
+def refuse_foreign(name: str, table: Any) -> None:
+    """Raise WrittenByHand where the newest commit that changed a DeltaTable is none of ours."""
+    newest = table.history(1)
+    strange = foreign(table.history() if newest[0].get("operation") in CARE else newest)
+    if strange is not None:
+        raise WrittenByHand(name, strange["version"], str(strange.get("operation")), str(strange.get("engineInfo")),
+                            moment(strange))
+
+
+def moment(entry: dict[str, Any]) -> datetime:
+    """When a commit was made (UTC)."""
+    return datetime.fromtimestamp(entry["timestamp"] / 1000, UTC)
+
+
+def _object(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "")
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
