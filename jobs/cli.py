@@ -46,6 +46,8 @@ app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
 app.add_typer(cli_zones.app, name="zones")
 app.command()(cli_loss.consent_loss)
+app.command()(cli_read.read)
+app.command()(cli_read.releases)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
 
@@ -249,7 +251,6 @@ cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)
 cli_drift.add(app, _known)
 cli_quality.add(app, _known)
-cli_read.add(app)
 cli_table.add(app, _known, _report)
 
 

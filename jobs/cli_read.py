@@ -22,50 +22,45 @@ Out = Annotated[Path | None, typer.Option(help=f"File that gets the rows, all of
 Sql = Annotated[str, typer.Option(help="Query in DuckDB's SQL of the table that is called as the product.")]
 
 
-def add(app: typer.Typer) -> None:
-    """Give an app the commands."""
+def read(product: str, release: Annotated[int | None, typer.Option(help="Number of a release; the newest if none.")] = None,
+         sql: Sql = "", limit: Annotated[int, typer.Option(min=0, help="Most rows shown.")] = SHOWN, out: Out = None,
+         as_json: Annotated[bool, typer.Option("--json", help="JSON for machines; every row.")] = False) -> None:
+    """Read PRODUCT as released, or what a query makes of it.
 
-    @app.command()
-    def read(product: str, release: Annotated[int | None, typer.Option(help="Number of a release; the newest if none.")] = None,
-             sql: Sql = "", limit: Annotated[int, typer.Option(min=0, help="Most rows shown.")] = SHOWN, out: Out = None,
-             as_json: Annotated[bool, typer.Option("--json", help="JSON for machines; every row.")] = False) -> None:
-        """Read PRODUCT as released, or what a query makes of it.
+    Example: concord read glucose_daily --sql "SELECT day, avg(mean_mg_dl) FROM glucose_daily GROUP BY day" --out days.csv
+    """
+    from jobs.read import released
 
-        Example: concord read glucose_daily --out glucose.parquet
-        concord read glucose_daily --release 1 --sql "SELECT day, avg(mean_mg_dl) FROM glucose_daily GROUP BY day ORDER BY day"
-        """
-        from jobs.read import released
+    if out is not None and out.suffix not in FORMATS:
+        raise ConfigurationError(f"{out} has no format that can be written; let its name end with {', '.join(FORMATS)}")
+    with warnings.catch_warnings():  # The same is said below, without Python's place in a file.
+        warnings.simplefilter("ignore")
+        found = released(product, release)
+    rows = _asked(found, sql) if sql else found.polars()
+    if found.superseded:
+        typer.echo(found.superseded, err=True)
+    if out is not None:
+        _write(rows, out)
+        typer.echo(f"{len(rows):,} rows of {product}, release {found.release}, in {out}")
+    elif as_json:
+        typer.echo(json.dumps({"product": product, "release": found.release, "version": found.version,
+                               "superseded": found.superseded, "rows": rows.to_dicts()}, default=str))
+    else:
+        _show(rows, limit, f"of {product}, release {found.release}")
 
-        if out is not None and out.suffix not in FORMATS:
-            raise ConfigurationError(f"{out} has no format that can be written; let its name end with {', '.join(FORMATS)}")
-        with warnings.catch_warnings():  # The same is said below, without Python's place in a file.
-            warnings.simplefilter("ignore")
-            found = released(product, release)
-        rows = _asked(found, sql) if sql else found.polars()
-        if found.superseded:
-            typer.echo(found.superseded, err=True)
-        if out is not None:
-            _write(rows, out)
-            typer.echo(f"{len(rows):,} rows of {product}, release {found.release}, in {out}")
-        elif as_json:
-            typer.echo(json.dumps({"product": product, "release": found.release, "version": found.version,
-                                   "superseded": found.superseded, "rows": rows.to_dicts()}, default=str))
-        else:
-            _show(rows, limit, f"of {product}, release {found.release}")
 
-    @app.command()
-    def releases(product: Annotated[str, typer.Argument(help="A product; all of them if none.")] = "",
-                 as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
-        """Every release that can be read, the newest last.  Example: concord releases glucose_daily"""
-        from jobs.read import pinned
+def releases(product: Annotated[str, typer.Argument(help="A product; all of them if none.")] = "",
+             as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """Every release that can be read, the newest last.  Example: concord releases glucose_daily"""
+    from jobs.read import pinned
 
-        found = pinned(product or None)
-        if as_json:
-            typer.echo(json.dumps(found, indent=2, default=lambda moment: moment.isoformat()))
-        elif not found:
-            typer.echo("no releases yet")
-        else:
-            _list(found)
+    found = pinned(product or None)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, default=lambda moment: moment.isoformat()))
+    elif not found:
+        typer.echo("no releases yet")
+    else:
+        _list(found)
 
 
 def _asked(found: Released, sql: str) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from jobs import stamps
 from jobs.errors import IntegrityError, LakeError, no_right
 from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
-from jobs.stamps import SOURCE, TARGET, refuse_foreign
+from jobs.stamps import refuse_foreign
 from jobs.storage import arrow_files, storage_options
 from jobs.versions import PROPERTIES, reach_back
 from jobs.written import (
@@ -30,6 +30,7 @@ from jobs.written import (
     checked,
     column_names,
     conformed,
+    merge_statement,
     refuse_columns,
     refuse_frame_keys,
     refuse_keys,
@@ -103,6 +104,11 @@ class Lake:
         """The commits of a table, newest first, whoever made them; none when it does not exist."""
         found = self._delta(name)
         return [] if found is None else found.history()
+
+    def foreign(self, name: str) -> dict[str, Any] | None:
+        """The commit that somebody made by hand and that stands in a table; None where there is none."""
+        found = self._delta(name)
+        return None if found is None else stamps.foreign(found)
 
     def note(self, name: str, version: int | None = None) -> dict[str, Any]:
         """What was written beside the commit of that version (the newest by default); empty when nothing was."""
@@ -198,19 +204,12 @@ class Lake:
     def merge(self, name: str, rows: DataFrame, gone: str | None = None) -> None:
         """Insert or update a frame's rows by the contract's key; rows where the column ``gone`` is true are deleted."""
         contract = self.contract(name)
-        names = column_names(contract)
-        refuse_columns(name, [c for c in rows.columns if c != gone], names)
+        refuse_columns(name, [c for c in rows.columns if c != gone], column_names(contract))
         refuse_frame_keys(name, rows, contract.key)
         typed = conformed(rows, contract, [gone] if gone else [])
         view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"
         typed.createOrReplaceTempView(view)
-        on = " AND ".join(f"{TARGET}.{k} = {SOURCE}.{k}" for k in contract.key)
-        sets = ", ".join(f"{TARGET}.{n} = {SOURCE}.{n}" for n in names)
-        columns, values = ", ".join(names), ", ".join(f"{SOURCE}.{n}" for n in names)
-        delete = f"WHEN MATCHED AND {SOURCE}.{gone} THEN DELETE " if gone else ""
-        keep = f"AND NOT {SOURCE}.{gone} " if gone else ""
-        statement = (f"MERGE INTO delta.`{self.path(name)}` {TARGET} USING {view} {SOURCE} ON {on} {delete}"  # noqa: S608
-                     f"WHEN MATCHED THEN UPDATE SET {sets} WHEN NOT MATCHED {keep}THEN INSERT ({columns}) VALUES ({values})")
+        statement = merge_statement(self.path(name), view, contract, gone)
 
         def write() -> None:
             self._writable(name)

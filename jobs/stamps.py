@@ -8,11 +8,11 @@ finds accidents, not forgers: whoever may write the lake may write the stamp.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from jobs.errors import WrittenByHand
+from jobs.versions import PROPERTIES
 
 NOTE = "concord"
 TARGET, SOURCE = "concord_target", "concord_source"
@@ -34,16 +34,21 @@ def note(entry: dict[str, Any]) -> dict[str, Any] | None:
     return {} if TARGET in str(entry.get("operationParameters", {}).get("mergePredicate", "")) else None
 
 
-def foreign(history: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The newest commit that changed a table (its history is given newest first), if it is none of ours."""
+def foreign(table: Any) -> dict[str, Any] | None:
+    """The newest commit that changed a DeltaTable, if it is none of ours; None for a table that we did not write since its
+    commits have stamps: it has not the properties of those."""
+    if not PROPERTIES.items() <= table.metadata().configuration.items():
+        return None
+    history = table.history(1)
+    if history[0].get("operation") in CARE:
+        history = table.history()
     newest = next((entry for entry in history if entry.get("operation") not in CARE), None)
     return newest if newest is not None and note(newest) is None else None
 
 
 def refuse_foreign(name: str, table: Any) -> None:
     """Raise WrittenByHand where the newest commit that changed a DeltaTable is none of ours."""
-    newest = table.history(1)
-    strange = foreign(table.history() if newest[0].get("operation") in CARE else newest)
+    strange = foreign(table)
     if strange is not None:
         raise WrittenByHand(name, strange["version"], str(strange.get("operation")), str(strange.get("engineInfo")),
                             moment(strange))

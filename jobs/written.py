@@ -9,6 +9,7 @@ import pyarrow as pa
 from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
 from jobs.schema import arrow_schema, ddl
+from jobs.stamps import SOURCE, TARGET
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -87,3 +88,15 @@ def conformed(rows: DataFrame, contract: Table, extra: list[str]) -> DataFrame:
 
     types = ddl(contract)
     return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in column_names(contract)], *extra)
+
+
+def merge_statement(path: str, view: str, contract: Table, gone: str | None) -> str:
+    """What inserts or updates a view's rows by the contract's key, and deletes those where the column ``gone`` is true."""
+    names = column_names(contract)
+    on = " AND ".join(f"{TARGET}.{k} = {SOURCE}.{k}" for k in contract.key)
+    sets = ", ".join(f"{TARGET}.{n} = {SOURCE}.{n}" for n in names)
+    columns, values = ", ".join(names), ", ".join(f"{SOURCE}.{n}" for n in names)
+    delete = f"WHEN MATCHED AND {SOURCE}.{gone} THEN DELETE " if gone else ""
+    keep = f"AND NOT {SOURCE}.{gone} " if gone else ""
+    return (f"MERGE INTO delta.`{path}` {TARGET} USING {view} {SOURCE} ON {on} {delete}"  # noqa: S608
+            f"WHEN MATCHED THEN UPDATE SET {sets} WHEN NOT MATCHED {keep}THEN INSERT ({columns}) VALUES ({values})")

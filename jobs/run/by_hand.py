@@ -19,7 +19,7 @@ def overview(settings: Settings) -> list[dict[str, Any]]:
     (version, operation, engine, at), None where there is none."""
     lake = Lake(settings.lake_root, catalog().tables)
     histories = {name: lake.history(name) for name in sorted(catalog().tables)}
-    return [{"table": name, "version": history[0]["version"], "at": stamps.moment(history[0]), "by_hand": _foreign(history)}
+    return [{"table": name, "version": history[0]["version"], "at": stamps.moment(history[0]), "by_hand": _foreign(lake, name)}
             for name, history in histories.items() if history]
 
 
@@ -56,13 +56,13 @@ def accept(settings: Settings, name: str, because: str) -> Report:
 
 
 def _written(shell: Shell, name: str) -> dict[str, Any]:
-    found = _foreign(shell.lake.history(name))
+    found = _foreign(shell.lake, name)
     if found is None:
         raise ConfigurationError(f"nobody wrote to {name} by hand; there is nothing to do")
     return found
 
 
-def _foreign(history: list[dict[str, Any]]) -> dict[str, Any] | None:
-    strange = stamps.foreign(history)
+def _foreign(lake: Lake, name: str) -> dict[str, Any] | None:
+    strange = lake.foreign(name)
     return strange and {"version": strange["version"], "operation": strange.get("operation"),
                         "engine": strange.get("engineInfo"), "at": stamps.moment(strange)}
