@@ -14,6 +14,7 @@ from contracts.load import one
 from contracts.model import Contract, Product, Recipient, Source
 from contracts.quality import Rule, Severity
 from contracts.reading import ContractError
+from contracts.service_levels import laxer
 from contracts.table import Column, Table
 
 Breaks = Literal["readers", "sources"] | None
@@ -79,6 +80,11 @@ def _limit(old: Any, new: Any) -> Breaks:
     return "sources" if new.share < old.share or new.tolerated < old.tolerated else None
 
 
+def _laxer(old: Any, new: Any) -> Breaks:
+    """A level that went, or that may take longer than was promised."""
+    return "readers" if laxer(old, new) else None
+
+
 def _connector(old: Any, new: Any) -> Breaks:
     """Another address or page size changes no record, another connector may."""
     return "readers" if new.connector != old.connector else None
@@ -103,7 +109,8 @@ COLUMN: dict[str, Judge] = {
     "allowed_values": _terms, "pattern": _rule, "minimum": _lower, "maximum": _upper, "max_length": _upper,
     "not_in_future": _rule, "derived": _safe, "description": _safe, "origins": _safe}
 TABLE: dict[str, Judge] = {"description": _safe}  # Its rules are compared by name.
-COMMON: dict[str, Judge] = {"name": _safe, "description": _safe, "owner": _safe, "tags": _safe, "status": _ended}
+COMMON: dict[str, Judge] = {"name": _safe, "description": _safe, "owner": _safe, "tags": _safe, "status": _ended,
+                            "service_levels": _laxer}
 PRODUCT: dict[str, Judge] = {
     **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
     "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,

@@ -18,6 +18,7 @@ from contracts.expressions import Call, ExpressionError, Path, parse_path
 from contracts.places import near
 from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
 from contracts.result_types import typed
+from contracts.service_levels import ServiceLevel, refuse_unfit_product, refuse_unfit_source
 from contracts.table import Column, Frozen, Name, Table
 from contracts.vocabulary import DataCategory, LegalBasis, OnChange, Purpose
 
@@ -114,6 +115,7 @@ class Contract(Frozen):
     description: str
     owner: str
     tags: tuple[str, ...] = ()
+    service_levels: tuple[ServiceLevel, ...] = ()
     path: str
     sha256: str
 
@@ -220,6 +222,7 @@ class Source(Contract):
             raise ValueError(f"stream {name} feeds nothing, so its records would have no outcome; add a schema entry for "
                              "it, or take the stream out")
         refuse_unfit_drop(self)
+        refuse_unfit_source(self)
         return self
 
 
@@ -252,6 +255,7 @@ class Product(Contract):
     @model_validator(mode="after")
     def _is_lawful(self) -> Product:
         refuse_unlawful_product(self)
+        refuse_unfit_product(self)
         return self
 
 

@@ -16,6 +16,7 @@ from contracts.quality import RuleError
 from contracts.references import references
 from contracts.result_types import EXAMPLES, fits, result_type
 from contracts.rules import rules
+from contracts.service_levels import ServiceLevel, service_levels
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
@@ -44,7 +45,7 @@ class TranslationError(ValueError):
 
 def source_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Source``. Raises TranslationError."""
-    values = {**_common(odcs), **_custom(odcs)}
+    values = {**_common(odcs), **_custom(odcs), "serviceLevels": _levels(odcs, "source")}
     streams = values.get("streams")
     if not isinstance(streams, dict) or not all(isinstance(body, dict) for body in streams.values()):
         raise TranslationError("streams is missing or no mapping; write a customProperties entry {property: streams, "
@@ -56,12 +57,14 @@ def source_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> di
 
 def product_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Product``. Raises TranslationError."""
-    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}")}
+    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}"),
+            "serviceLevels": _levels(odcs, "product")}
 
 
 def recipient_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Recipient``. Raises TranslationError."""
-    return product_fields(odcs, known)
+    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}"),
+            "serviceLevels": _levels(odcs, "recipient")}
 
 
 def tables(odcs: OpenDataContractStandard, known: dict[str, Table]) -> list[Table]:
@@ -91,6 +94,13 @@ def _common(odcs: OpenDataContractStandard) -> dict[str, Any]:
         raise TranslationError("team.name is missing; name the team that owns this contract", "team")
     return {"id": odcs.id, "name": odcs.name, "version": odcs.version, "status": odcs.status,
             "description": description.purpose, "owner": team.name, "tags": odcs.tags or []}
+
+
+def _levels(odcs: OpenDataContractStandard, kind: str) -> tuple[ServiceLevel, ...]:
+    try:
+        return service_levels(odcs, kind)
+    except RuleError as error:
+        raise TranslationError(str(error), *error.words) from None
 
 
 def _custom(odcs: OpenDataContractStandard) -> dict[str, Any]:

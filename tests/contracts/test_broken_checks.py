@@ -27,8 +27,6 @@ PROMISES: dict[str, Case] = {
     "classification": (OBSERVATION, UNIT, UNIT + "        classification: secret\n", "classification", ("property: dataCategory",)),
     "encrypted name": (OBSERVATION, UNIT, UNIT + "        encryptedName: x\n", "encryptedName", ("property: treatment",)),
     "partition": (OBSERVATION, UNIT, UNIT + "        partitioned: true\n", "partitioned", ("partitioned of unit_code",)),
-    "service level": (APP, "tags: [patient-app]\n", "tags: [patient-app]\nslaProperties: [{property: retention, value: 1, unit: d}]\n",
-                      "slaProperties", ("slaProperties of the contract", "retentionDays")),
     "roles": (GLUCOSE, "domain: patient", "roles: [{role: analyst, access: read}]\ndomain: patient", "roles", ("roles of the contract", "Airflow")),
     "nested columns": (OBSERVATION, UNIT, UNIT + "        properties: [{name: x, logicalType: string}]\n", "properties",
                        ("properties of unit_code", "a column each")),

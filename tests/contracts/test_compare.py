@@ -94,6 +94,9 @@ NEW_COLUMN = ("""
     (CRM, "{share: 0.02, tolerated: 20}", "{share: 0.01, tolerated: 20}", "rejectLimit", "sources"),
     (CRM, "{share: 0.02, tolerated: 20}", "{share: 0.02, tolerated: 2}", "rejectLimit", "sources"),
     (CRM, "{share: 0.02, tolerated: 20}", "{share: 0.5, tolerated: 200}", "rejectLimit", None),
+    (CRM, "{property: latency, value: 6,", "{property: latency, value: 7,", "serviceLevels", "readers"),
+    (CRM, "{property: latency, value: 6,", "{property: latency, value: 5,", "serviceLevels", None),
+    (CRM, "  - {property: latency, value: 6, unit: h, driver: operational}\n", "", "serviceLevels", "readers"),
 ])
 def test_a_change_and_whom_it_breaks(tmp_path: Path, contract: str, before: str, after: str, place: str,
                                      breaks: str | None) -> None:
