@@ -18,6 +18,7 @@ from jobs import (
     cli_contract,
     cli_drift,
     cli_explain,
+    cli_freshness,
     cli_link,
     cli_loss,
     cli_quality,
@@ -252,6 +253,7 @@ cli_replay.add(app, _known, _report)
 cli_drift.add(app, _known)
 cli_quality.add(app, _known)
 cli_table.add(app, _known, _report)
+cli_freshness.add(app, _report)
 
 
 def _place(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from infra.local.airflow_api import Api
 
+FRESHNESS = "freshness"
 MATCHING = "matching"  # Started once: later models are for people to ask for.
 LOOK_SECONDS = 0.4
 # How long a question waits for the simulated officer: Airflow fails a task that is answered before the scheduler has heard of
@@ -39,10 +40,10 @@ class Flow:
     def drive(self, expected: set[str]) -> None:
         """The whole flow: every source and all that follows, a first model of matching, then an extract for every partner."""
         self._await_dags(expected)
-        for kind in ("recall_", "extract_", "release_", "product_", "people", MATCHING, "source_"):
+        for kind in ("recall_", "extract_", "release_", "product_", "people", MATCHING, FRESHNESS, "source_"):
             for dag in self._named(kind):
                 self.engineer.unpause(dag)
-        for kind in ("source_", MATCHING, "extract_"):
+        for kind in ("source_", MATCHING, "extract_", FRESHNESS):
             resumed = {run["dag_id"] for run in self.engineer.runs(["queued", "running"])}
             for dag in self._named(kind):
                 if dag not in resumed and not (dag == MATCHING and self.engineer.has_succeeded(dag)):

@@ -17,7 +17,7 @@ from rich.console import Console
 from contracts import ContractError, catalog
 from infra.local import preflight
 from infra.local.airflow_api import AirflowRefused, Api
-from infra.local.flow import MATCHING, Flow, FlowFailed
+from infra.local.flow import FRESHNESS, MATCHING, Flow, FlowFailed
 from infra.local.home import Home
 from infra.local.processes import ServiceEnded, adopt_orphans, end, heed_interrupts, ignore_interrupts
 from infra.local.services import Plan, Services, program
@@ -89,9 +89,9 @@ def _start(given: argparse.Namespace, services: Services, home: Home, console: C
 
 def _dags() -> set[str]:
     contracts = catalog()
-    return {"people", MATCHING, *(f"source_{name}" for name in contracts.sources), *(f"product_{n}" for n in contracts.products),
-            *(f"release_{n}" for n in contracts.release_groups()), *(f"extract_{n}" for n in contracts.recipients),
-            *(f"recall_{n}" for n in contracts.recipients)}
+    return {"people", MATCHING, FRESHNESS, *(f"source_{name}" for name in contracts.sources),
+            *(f"product_{n}" for n in contracts.products), *(f"release_{n}" for n in contracts.release_groups()),
+            *(f"extract_{n}" for n in contracts.recipients), *(f"recall_{n}" for n in contracts.recipients)}
 
 
 def _stay(services: Services) -> None:

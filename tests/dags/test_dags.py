@@ -50,7 +50,7 @@ def test_files_are_short() -> None:
 
 def test_every_contract_has_one_dag_and_nothing_else_has(dags: dict[str, Any]) -> None:
     known = catalog()
-    assert set(dags) == {"people", "matching", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
+    assert set(dags) == {"people", "matching", "freshness", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
                          *(f"release_{n}" for n in known.release_groups()), *(f"extract_{n}" for n in known.recipients),
                          *(f"recall_{n}" for n in known.recipients)}
 
@@ -104,7 +104,8 @@ def test_consumers_wait_for_any_of_what_they_rest_on(dags: dict[str, Any]) -> No
     assert {dags[name]["condition"] for name in expected} == {"AssetAny"}
     by_night = {name for name in expected if dags[name]["cron"] == "0 1 * * *"}
     assert by_night == {"people"} | {f"recall_{name}" for name in catalog().recipients} | {
-        f"product_{p.id}" for p in catalog().products.values() if p.legal_basis.rests_on_consent}
+        f"product_{p.id}" for p in catalog().products.values()
+        if p.legal_basis.rests_on_consent or "frequency" in {level.promise for level in p.service_levels}}
 
 
 def test_assets_are_the_tables_and_lie_where_the_tables_lie(dags: dict[str, Any]) -> None:
@@ -144,7 +145,7 @@ def test_a_contract_dropped_into_a_folder_is_a_new_dag(tmp_path: Path) -> None:
     (tmp_path / "sources").mkdir()
     text = (ROOT / "contracts" / "sources" / "social.yaml").read_text(encoding="utf-8")
     text = text.replace("id: social", "id: forum", 1).replace("concord_social", "concord_forum")
-    text = text.replace("30 * * * *", "5 4 * * *")
+    text = text.replace("30 * * * *", "5 4 * * *").replace("frequency, value: 3,", "frequency, value: 30,")
     (tmp_path / "sources" / "forum.yaml").write_text(text, encoding="utf-8")
     found = parse(tmp_path / "home", CONCORD_CONTRACTS=str(tmp_path))["dags"]
     assert found["source_forum"]["cron"] == "5 4 * * *"

@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from contracts.load import catalog
 from jobs.ledger import lineage
-from jobs.run import review
+from jobs.run import freshness, review
 from jobs.run.asking import Question
 from jobs.run.conform import conform
 from jobs.run.explain import explain
@@ -121,6 +121,8 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"review.decide.{match}"
     recall(settings, RECIPIENT)
     yield f"recall.{RECIPIENT}"
+    freshness.record(settings)
+    yield "freshness.all"
 
 
 def _connect(patch: pytest.MonkeyPatch, name: str, base_url: str, ca: str | None = None) -> None:

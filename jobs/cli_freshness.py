@@ -1,0 +1,118 @@
+"""`concord freshness`: how the service levels and duties that contracts promise are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from contracts.exit_codes import ExitCode
+from contracts.service_levels import span
+from jobs.errors import ConfigurationError
+from jobs.settings import Settings
+
+MOST_SHOWN = 20
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines; every breach.")]
+Check = Annotated[bool, typer.Option("--check", help="End with 9 where a promise is late now, for what watches the platform.")]
+MissedBy = Annotated[tuple[str, str, str, str] | None, typer.Option(
+    "--missed", metavar="SUBJECT PROMISE ASKED DUE", help="A deadline of Airflow that passed: whose promise, since when a run "
+    "was to keep it, and until when (ISO 8601).")]
+
+
+def add(app: typer.Typer, report: Callable[..., None]) -> None:
+    """Give an app the commands. ``report`` runs and tells a stage."""
+    freshness = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+    app.add_typer(freshness, name="freshness")
+
+    @freshness.callback()
+    def show(context: typer.Context, check: Check = False, as_json: AsJson = False) -> None:
+        """How each source, product and partner keeps what its contract promises (slaProperties), and when it did not.
+
+        Read from the ledgers as of now; Airflow is not asked, so that one that does not run is noticed too. A source that
+        answered with nothing new is fresh.
+
+        Example: concord freshness    concord freshness --check --json
+        """
+        if context.invoked_subcommand is None:
+            _show(check, as_json)
+
+    @freshness.command()
+    def record(missed: MissedBy = None) -> None:
+        """Write down what is late now and what came since (ledger.freshness). The DAG `freshness` does it every hour.
+
+        Example: concord freshness record
+        """
+        from jobs.breaches import Missed
+        from jobs.run.freshness import record as run
+
+        notices = [Missed(missed[0], missed[1], _moment(missed[2]), _moment(missed[3]))] if missed else []
+        report(lambda: run(Settings(), notices), "{late} promises are late; new: {breaches}")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no moment; write for example 2026-11-02T02:15:00+00:00") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _show(check: bool, as_json: bool) -> None:
+    from jobs.run.freshness import overview
+
+    found = overview(Settings())
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, default=lambda moment: moment.isoformat()))
+    else:
+        _table(found)
+        _breaches(found["breaches"])
+    late = [f"{row['promise']} of {row['subject']}" for row in found["levels"] if row["state"] == "late"]
+    if check and late:
+        typer.echo(f"concord: {len(late)} promises are late: {', '.join(late)}", err=True)
+        raise typer.Exit(int(ExitCode.LATE))
+
+
+def _table(found: dict[str, Any]) -> None:
+    from jobs.tables import screen, titled
+
+    shown = titled("What contracts promise, as of now", "of", "promise", "within", "waits since", "state", "late since (UTC)",
+                   "last kept (UTC)", numbers=("within", "waits since"))
+    for row in found["levels"]:
+        state = {"late": "[bold red]late[/]", "none": "nothing yet"}.get(row["state"], row["state"])
+        shown.add_row(row["subject"], row["promise"], span(timedelta(seconds=row["promised_seconds"])), age(row["age_seconds"]),
+                      state, minute(row["since"]), minute(row["last_kept_at"]))
+    screen().print(shown)
+
+
+def _breaches(rows: list[dict[str, Any]]) -> None:
+    from jobs.tables import screen, titled
+
+    if not rows:
+        typer.echo("No promise was ever broken since somebody looks.")
+        return
+    shown = titled(f"Broken promises: {len(rows):,}, the newest first", "of", "promise", "due (UTC)", "came (UTC)", "late by",
+                   "noticed by", numbers=("late by",))
+    now = datetime.now(UTC)
+    for row in rows[::-1][:MOST_SHOWN]:
+        came, late = row["closed_at"], ((row["closed_at"] or now) - row["due_at"]).total_seconds()
+        shown.add_row(row["subject"], row["promise"], minute(row["due_at"]), minute(came) if came else "not yet", age(late),
+                      row["noticed_by"])
+    screen().print(shown)
+    if len(rows) > MOST_SHOWN:
+        typer.echo(f"{len(rows) - MOST_SHOWN:,} older: --json")
+
+
+def age(seconds: float) -> str:
+    """A time in the largest unit of which there is at least one: 41 s, 3.2 min, 5.1 h, 12.0 d; a dash for none."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds > 0 else "-"
+
+
+def minute(moment: datetime | None) -> str:
+    """A moment to the minute; a dash for none."""
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"
