@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,10 +14,13 @@ from contracts.exit_codes import ExitCode
 from contracts.service_levels import span
 from jobs.errors import ConfigurationError
 from jobs.settings import Settings
+from jobs.tables import age, minute, screen, titled
 
 MOST_SHOWN = 20
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines; every breach.")]
 Check = Annotated[bool, typer.Option("--check", help="End with 9 where a promise is late now, for what watches the platform.")]
+Out = Annotated[Path | None, typer.Option(help="File that gets a page with a line of time for each promise (HTML).")]
+Days = Annotated[int, typer.Option(min=1, max=3650, help="With --out: how many days back.")]
 MissedBy = Annotated[tuple[str, str, str, str] | None, typer.Option(
     "--missed", metavar="SUBJECT PROMISE ASKED DUE", help="A deadline of Airflow that passed: whose promise, since when a run "
     "was to keep it, and until when (ISO 8601).")]
@@ -28,16 +32,16 @@ def add(app: typer.Typer, report: Callable[..., None]) -> None:
     app.add_typer(freshness, name="freshness")
 
     @freshness.callback()
-    def show(context: typer.Context, check: Check = False, as_json: AsJson = False) -> None:
+    def show(context: typer.Context, check: Check = False, as_json: AsJson = False, out: Out = None, days: Days = 30) -> None:
         """How each source, product and partner keeps what its contract promises (slaProperties), and when it did not.
 
         Read from the ledgers as of now; Airflow is not asked, so that one that does not run is noticed too. A source that
         answered with nothing new is fresh.
 
-        Example: concord freshness    concord freshness --check --json
+        Example: concord freshness --check    concord freshness --out freshness.html
         """
         if context.invoked_subcommand is None:
-            _show(check, as_json)
+            _show(check, as_json, out, days)
 
     @freshness.command()
     def record(missed: MissedBy = None) -> None:
@@ -60,12 +64,16 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _show(check: bool, as_json: bool) -> None:
+def _show(check: bool, as_json: bool, out: Path | None, days: int) -> None:
     from jobs.run.freshness import overview
 
     found = overview(Settings())
+    if out is not None:
+        _write(out, found, days)
     if as_json:
         typer.echo(json.dumps(found, indent=2, default=lambda moment: moment.isoformat()))
+    elif out is not None:
+        typer.echo(f"freshness of the last {days} days: {out}")
     else:
         _table(found)
         _breaches(found["breaches"])
@@ -75,9 +83,16 @@ def _show(check: bool, as_json: bool) -> None:
         raise typer.Exit(int(ExitCode.LATE))
 
 
-def _table(found: dict[str, Any]) -> None:
-    from jobs.tables import screen, titled
+def _write(out: Path, found: dict[str, Any], days: int) -> None:
+    from jobs.pages.freshness import page
 
+    try:
+        out.write_text(page(found, days), encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be written: {error.strerror}; name a file in a folder that is there") from None
+
+
+def _table(found: dict[str, Any]) -> None:
     shown = titled("What contracts promise, as of now", "of", "promise", "within", "waits since", "state", "late since (UTC)",
                    "last kept (UTC)", numbers=("within", "waits since"))
     for row in found["levels"]:
@@ -88,8 +103,6 @@ def _table(found: dict[str, Any]) -> None:
 
 
 def _breaches(rows: list[dict[str, Any]]) -> None:
-    from jobs.tables import screen, titled
-
     if not rows:
         typer.echo("No promise was ever broken since somebody looks.")
         return
@@ -103,16 +116,3 @@ def _breaches(rows: list[dict[str, Any]]) -> None:
     screen().print(shown)
     if len(rows) > MOST_SHOWN:
         typer.echo(f"{len(rows) - MOST_SHOWN:,} older: --json")
-
-
-def age(seconds: float) -> str:
-    """A time in the largest unit of which there is at least one: 41 s, 3.2 min, 5.1 h, 12.0 d; a dash for none."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s" if seconds > 0 else "-"
-
-
-def minute(moment: datetime | None) -> str:
-    """A moment to the minute; a dash for none."""
-    return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -62,6 +63,19 @@ def _span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def age(seconds: float) -> str:
+    """A time in the largest unit of which there is at least one: 41 s, 3.2 min, 5.1 h, 12.0 d; a dash for none."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds > 0 else "-"
+
+
+def minute(moment: datetime | None) -> str:
+    """A moment to the minute; a dash for none."""
+    return f"{moment:%Y-%m-%d %H:%M}" if moment else "-"
 
 
 def screen() -> Console:

@@ -23,7 +23,7 @@ def record(settings: Settings, missed: Sequence[Missed] = ()) -> Report:
 
     What nobody promises any more is closed. Raises ConfigurationError for a deadline of a promise that no contract makes.
     """
-    with open_shell(settings, ledger.STAGE, "all", with_engine=False) as shell:
+    with open_shell(settings, "freshness", "all", with_engine=False) as shell:
         now, lake = datetime.now(UTC), shell.lake
         seen, held = Seen(lake), ledger.of(lake)
         found = standings(seen, shell.catalog)
