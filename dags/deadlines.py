@@ -16,6 +16,8 @@ from contracts.exit_codes import ExitCode
 from contracts.model import Product, Recipient, Source
 from contracts.service_levels import ServiceLevel, longest_pause
 
+log = logging.getLogger(__name__)
+
 
 def of_source(source: Source) -> list[DeadlineAlert]:
     """A run has as long as its levels allow; of a frequency, what its schedule leaves."""
@@ -46,7 +48,7 @@ def missed(subject: str, promise: str, context: Mapping[str, Any]) -> None:
     asked, due = context["dag_run"]["queued_at"], context["deadline"]["deadline_time"]
     running = Command(["freshness", "record", "--missed", subject, promise, str(asked), str(due)], environment(()))
     try:
-        status, _ = running.follow(logging.getLogger(__name__).info)
+        status, _ = running.follow(log.info)
     finally:
         running.end()
     if status:

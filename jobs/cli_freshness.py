@@ -93,8 +93,8 @@ def _write(out: Path, found: dict[str, Any], days: int) -> None:
 
 
 def _table(found: dict[str, Any]) -> None:
-    shown = titled("What contracts promise, as of now", "of", "promise", "within", "waits since", "state", "late since (UTC)",
-                   "last kept (UTC)", numbers=("within", "waits since"))
+    shown = titled("What contracts promise, as of now", "of", "promise", "within", "age", "state", "late since (UTC)",
+                   "last kept (UTC)", numbers=("within", "age"))
     for row in found["levels"]:
         state = {"late": "[bold red]late[/]", "none": "nothing yet"}.get(row["state"], row["state"])
         shown.add_row(row["subject"], row["promise"], span(timedelta(seconds=row["promised_seconds"])), age(row["age_seconds"]),

@@ -120,6 +120,30 @@ def test_every_command_declares_an_outlet(dags: dict[str, Any]) -> None:
     assert len(tasks) >= 20 and all(task["outlets"] for task in tasks)
 
 
+def test_runs_have_deadlines_that_follow_from_what_contracts_promise(dags: dict[str, Any]) -> None:
+    found = {(dag, name): hours for dag, described in dags.items() for name, (_, hours, _, _) in described["deadlines"].items()}
+    expected: dict[tuple[str, str], float] = {}
+    for name in ("adherence_app", "crm", "device_cloud", "community", "study"):
+        expected |= {(f"source_{name}", f"latency of source.{name}"): 6, (f"source_{name}", f"frequency of source.{name}"): 2}
+    expected |= {("source_social", "latency of source.social"): 2, ("source_social", "frequency of source.social"): 2}
+    expected |= {(f"source_{name}", f"timeToDetect of source.{name}"): 24 for name in ("adherence_app", "crm", "device_cloud", "social")}
+    for name in catalog().products:
+        for dag in (f"product_{name}", "release_engagement"):
+            expected |= {(dag, f"latency of product.{name}"): 12, (dag, f"frequency of product.{name}"): 2}
+    expected |= {(dag, "timeToRepair of product.glucose_daily"): 48 for dag in ("product_glucose_daily", "release_engagement")}
+    expected["recall_glycemia_institute", "timeToNotify of recipient.glycemia_institute"] = 48
+    assert found == expected
+    kinds = {(reference, path) for dag in dags.values() for reference, _, path, _ in dag["deadlines"].values()}
+    assert kinds == {("DagRunQueuedAtDeadline", "deadlines.missed")}
+    assert dags["source_crm"]["deadlines"]["latency of source.crm"][3] == {"subject": "source.crm", "promise": "latency"}
+
+
+def test_what_is_late_is_looked_for_every_hour(dags: dict[str, Any]) -> None:
+    dag = dags["freshness"]
+    assert (dag["cron"], dag["tasks"]["record"]["words"], list(dag["tasks"]["record"]["outlets"])) == (
+        "10 * * * *", ["freshness", "record"], ["ledger.freshness"])
+
+
 def test_an_extract_is_started_by_people_and_answered_by_officers(dags: dict[str, Any]) -> None:
     for name, recipient in catalog().recipients.items():
         dag = dags[f"extract_{name}"]
