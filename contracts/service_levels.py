@@ -26,8 +26,8 @@ from croniter import croniter
 from open_data_contract_standard.model import OpenDataContractStandard, ServiceLevelAgreementProperty
 
 from contracts.places import near
-from contracts.quality import RuleError
-from contracts.table import Frozen
+from contracts.quality import Limit, Must, RuleError, Severity, SqlRule
+from contracts.table import Frozen, Table
 
 if TYPE_CHECKING:
     from contracts.model import Product, Source
@@ -159,6 +159,21 @@ def refuse_unfit_product(product: Product) -> None:
         if level.promise == "timeToRepair" and not product.legal_basis.rests_on_consent:
             raise ValueError("timeToRepair is of no use: nobody withdraws from a product that does not rest on consent; take it "
                              "out")
+
+
+def newest(level: ServiceLevel, table: Table) -> SqlRule | None:
+    """The rule that a candidate's newest value of a column is no older than a level allows; it is reported, and stops nothing.
+
+    None where the level is about no column of time. A day counts from its end, an empty candidate as too old.
+    """
+    column = next((c for c in table.columns if c.name == level.element and c.type in ("date", "timestamp")), None)
+    if column is None:
+        return None
+    last = f"max({column.name})" if column.type == "timestamp" else f"CAST(date_add(max({column.name}), 1) AS TIMESTAMP)"
+    age = f"unix_timestamp(current_timestamp()) - unix_timestamp({last})"
+    limit = Limit(must=Must.BE_LESS_OR_EQUAL_TO, numbers=(level.within.total_seconds(),))
+    return SqlRule(name=f"latency_of_{column.name}", description=f"The newest {column.name} is at most {span(level.within)} old.",
+                   severity=Severity.WARN, column=None, query=f"SELECT {age} FROM {{batch}}", limit=limit)  # noqa: S608
 
 
 def laxer(old: Iterable[ServiceLevel], new: Iterable[ServiceLevel]) -> bool:

@@ -16,7 +16,7 @@ from contracts.quality import RuleError
 from contracts.references import references
 from contracts.result_types import EXAMPLES, fits, result_type
 from contracts.rules import rules
-from contracts.service_levels import ServiceLevel, service_levels
+from contracts.service_levels import ServiceLevel, newest, service_levels
 
 VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "outcome": vocabulary.Outcome,
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
@@ -57,8 +57,10 @@ def source_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> di
 
 def product_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
     """Fields of a ``Product``. Raises TranslationError."""
-    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}"),
-            "serviceLevels": _levels(odcs, "product")}
+    levels, table = _levels(odcs, "product"), _only_table(odcs, known, f"product.{odcs.id}")
+    rules = tuple(rule for level in levels if (rule := newest(level, table)) is not None)
+    return {**_common(odcs), **_custom(odcs), "table": table.model_copy(update={"quality": (*table.quality, *rules)}),
+            "serviceLevels": levels}
 
 
 def recipient_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:

@@ -45,8 +45,9 @@ def headline(found: dict[str, Any]) -> str:
     if not late:
         return f"All {len(begun)} promises are kept." if begun else "Nothing has begun yet that a promise is about."
     first = min(late, key=lambda row: row["since"])
-    return (f"{len(late)} of {len(begun)} promises {'is' if len(late) == 1 else 'are'} late, {first['promise']} of "
-            f"{first['subject']} since {minute(first['since'])}.")
+    are, longest = ("is", "") if len(late) == 1 else ("are", "the longest, ")
+    return (f"{len(late)} of {len(begun)} promises {are} late, {first['promise']} of {first['subject']} {longest}since "
+            f"{minute(first['since'])}.")
 
 
 def _line(row: dict[str, Any], breaches: list[dict[str, Any]], start: datetime, now: datetime) -> dict[str, Any]:
