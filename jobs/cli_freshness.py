@@ -77,6 +77,7 @@ def _show(check: bool, as_json: bool, out: Path | None, days: int) -> None:
     else:
         _table(found)
         _breaches(found["breaches"])
+        _candidates(found["candidates"])
     late = [f"{row['promise']} of {row['subject']}" for row in found["levels"] if row["state"] == "late"]
     if check and late:
         typer.echo(f"concord: {len(late)} promises are late: {', '.join(late)}", err=True)
@@ -100,6 +101,15 @@ def _table(found: dict[str, Any]) -> None:
         shown.add_row(row["subject"], row["promise"], span(timedelta(seconds=row["promised_seconds"])), age(row["age_seconds"]),
                       state, minute(row["since"]), minute(row["last_kept_at"]))
     screen().print(shown)
+
+
+def _candidates(told: dict[str, Any]) -> None:
+    if told["found"]:
+        clocks = [f"{told[f'{name}_clocks']:,} are due to be {done}, the first by {minute(told[f'next_{name}_due_at'])}"
+                  for name, done in (("triage", "looked at within 24 h"), ("report", "reported, if serious, within 15 days"))
+                  if told[f"{name}_clocks"]]
+        typer.echo("; ".join([f"Adverse-event candidates: {told['found']:,}", *clocks])
+                   + ". What was decided about them is kept elsewhere.")
 
 
 def _breaches(rows: list[dict[str, Any]]) -> None:

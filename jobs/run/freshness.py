@@ -16,6 +16,7 @@ from jobs.run.standings import Seen, standings
 from jobs.settings import Settings
 
 Rows = list[Row]
+CANDIDATE = "safety.candidate"
 
 
 def record(settings: Settings, missed: Sequence[Missed] = ()) -> Report:
@@ -41,14 +42,26 @@ def overview(settings: Settings) -> dict[str, Any]:
     """As of now, without writing: ``levels``, a row for each promise, and ``breaches``, as the ledger would have them.
 
     levels: subject, promise, driver, promised_seconds, age_seconds (of what is waited for; 0 where nothing is), state (kept,
-    late, or none: nothing has begun that it is about), since (when it was due, where late), last_kept_at.
+    late, or none: nothing has begun that it is about), since (when it was due, where late), last_kept_at. candidates: how many
+    adverse-event candidates there are, and of how many, and until when at first, the clocks to triage and to report run.
     """
     contracts = catalog()
     lake, now = Lake(settings.lake_root, contracts.tables), datetime.now(UTC)
     seen, held = Seen(lake), ledger.of(lake)
     found = standings(seen, contracts)
     rows = _merged(held, _changes(found, held, ledger.looked_at(seen.runs), now, ()))
-    return {"at": now, "levels": [_level(standing, rows, now) for standing in found], "breaches": rows}
+    return {"at": now, "levels": [_level(standing, rows, now) for standing in found], "breaches": rows,
+            "candidates": _candidates(lake, now)}
+
+
+def _candidates(lake: Lake, now: datetime) -> dict[str, Any]:
+    """Clocks that run; of those that ran out nobody can tell here whether somebody heeded them."""
+    rows = lake.arrow(CANDIDATE, columns=["triage_due_at", "report_due_at"]).to_pylist()
+    told: dict[str, Any] = {"found": len(rows)}
+    for clock in ("triage", "report"):
+        running = [row[f"{clock}_due_at"] for row in rows if row[f"{clock}_due_at"] > now]
+        told |= {f"{clock}_clocks": len(running), f"next_{clock}_due_at": min(running, default=None)}
+    return told
 
 
 def _level(standing: Standing, rows: Iterable[Row], now: datetime) -> dict[str, Any]:

@@ -122,6 +122,27 @@ def test_the_same_look_again_writes_nothing_and_a_row_is_written_once(home: Sett
     assert lake_of(home).version("ledger.freshness") == version
 
 
+def test_a_look_that_was_killed_after_its_write_is_done_again_without_harm(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran(home, "land", "crm", 30)
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.ledger.audit.close", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            record(home)
+    written = lake_of(home).arrow("ledger.freshness").to_pylist()
+    assert ("source.crm", "frequency", "ledger", False) in kept(home)
+    assert record(home).changed == [] and lake_of(home).arrow("ledger.freshness").to_pylist() == written
+
+
+def test_clocks_of_candidates_that_run_are_counted(home: Settings) -> None:
+    lake = lake_of(home)
+    rows = [{"source": "social", "record_id": str(hours), "source_person_id": None, "table_name": "core.message", "reason_code": "symptom",
+             "occurred_at": None, "found_at": ago(hours), "triage_due_at": ago(hours - 24), "report_due_at": ago(hours - 15 * 24)}
+            for hours in (1, 3, 30, 400)]
+    lake.append_arrow("safety.candidate", pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract("safety.candidate"))))
+    assert overview(home)["candidates"] == {"found": 4, "triage_clocks": 2, "next_triage_due_at": ago(-21), "report_clocks": 3,
+                                            "next_report_due_at": ago(30 - 15 * 24)}
+
+
 def test_a_delay_that_was_over_when_somebody_looked_is_kept(home: Settings) -> None:
     ran(home, "land", "crm", 50)
     ran(home, "freshness", "all", 40, looked_at=ago(40).isoformat())
