@@ -193,6 +193,23 @@ def test_a_product_is_late_while_what_it_is_made_of_changed_and_no_release_has_i
     assert state(home, "product.glucose_daily", "latency") == "kept"
 
 
+def test_a_release_that_came_late_is_a_breach_from_when_it_was_due(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each release is held against the first change that it has and the one before lacks."""
+    promising(monkeypatch, "glucose_daily", "latency", 5)
+    lake = small_lake.fill(home)
+    times = {"core.observation": {0: ago(60), 1: ago(50), 2: ago(30), 3: ago(29), 4: ago(3)}, "core.consent": {0: ago(60), 1: ago(40)},
+             "core.message": {1: ago(45)}}
+    monkeypatch.setattr(Lake, "commits", lambda _, name: times.get(name, {}))
+    ran(home, "freshness", "all", 58, looked_at=ago(58).isoformat())
+    for number, (hours, observation, consent) in enumerate(((48, 1, 0), (36, 1, 1), (20, 3, 1)), start=1):
+        pinned(lake, number, hours, observation=observation, consent=consent)
+    record(home)
+    late = [(row["due_at"], row["closed_at"]) for row in lake.arrow("ledger.freshness").to_pylist()
+            if (row["subject"], row["promise"]) == ("product.glucose_daily", "latency")]
+    assert late == [(ago(25), ago(20))]
+    assert level(home, "product.glucose_daily", "latency")["age_seconds"] // 60 == 3 * 60
+
+
 def test_a_withdrawal_is_late_until_a_release_is_without_the_person(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     promising(monkeypatch, "glucose_daily", "timeToRepair", 0)
     lake = small_lake.fill(home)

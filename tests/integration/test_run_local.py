@@ -40,7 +40,7 @@ done = Path(os.environ["CONCORD_LAKE"], "-".join(words[:3]))
 changed, kinds = [], {{"prepare": "extract", "record": "approval", "deliver": "delivery"}}
 if not done.exists():
     changed = {{"land": lambda: ["raw." + words[1]], "conform": lambda: ["core.identity", "core.message"],
-               "screen": list, "purge": list, "link": lambda: ["vault.model"], "resolve": lambda: ["vault.link"], "build": lambda: ["product." + words[1]],
+               "screen": list, "purge": list, "freshness": list, "link": lambda: ["vault.model"], "resolve": lambda: ["vault.link"], "build": lambda: ["product." + words[1]],
                "release": lambda: ["ledger.release"], "recall": list, "extract": lambda: ["ledger." + kinds[words[1]]]}}[words[0]]()
     done.write_text(json.dumps({{k: v for k, v in os.environ.items() if k.startswith("CONCORD_CONNECTION_")}}))
 print(json.dumps({{"result": "done" if changed else "unchanged", "changed": changed, "extract_id": "x-1", "rows": 3,
