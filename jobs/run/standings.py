@@ -7,7 +7,8 @@ has answered: the audit has an entry of each run, changed or not.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -128,8 +129,10 @@ def _gaps(seen: Seen, moments: list[datetime]) -> list[Span]:
     return [*(Span(one, other) for one, other in pairwise(begun)), *(Span(last, None) for last in begun[-1:])]
 
 
-def _next(moments: Iterable[datetime], after: datetime | None) -> datetime | None:
-    return None if after is None else min((at for at in moments if at > after), default=None)
+def _next(moments: Sequence[datetime], after: datetime | None) -> datetime | None:
+    """The first of some moments, in order, after another."""
+    place = len(moments) if after is None else bisect_right(moments, after)
+    return moments[place] if place < len(moments) else None
 
 
 def _found_so(seen: Seen, product: Product, pins: Rows) -> Iterator[datetime]:
