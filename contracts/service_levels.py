@@ -3,7 +3,7 @@
 Names and units are those of the Open Data Contract Standard 3.1, whose names are of the Data QoS table. What each means here:
 
 =============  ==========  ==================================================================================
-latency        source      from when a batch was received to when it is in core
+latency        source      from when a batch was received, or a run was to fetch it, to when it is in core
 latency        product     from when what it is made of changed to the release that has it; with ``element``, a column,
                            how old its newest value may be
 frequency      source      between two answers of the source; one that brings nothing new is an answer

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable
 
-EVERY_NIGHT, NIGHTLY = "0 1 * * *", timedelta(days=1)  # UTC.
+EVERY_NIGHT = "0 1 * * *"  # UTC.
 PERMIT = ("core.consent", "core.identity", "vault.link", "vault.held")  # What a decision about people rests on.
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from access import environment
@@ -14,33 +13,21 @@ from command import Command
 
 from contracts.exit_codes import ExitCode
 from contracts.model import Product, Recipient, Source
-from contracts.service_levels import ServiceLevel, longest_pause
+from contracts.service_levels import ServiceLevel
 
 log = logging.getLogger(__name__)
 
 
-def of_source(source: Source) -> list[DeadlineAlert]:
-    """A run has as long as its levels allow; of a frequency, what its schedule leaves."""
-    return list(_alerts(f"source.{source.id}", source.service_levels, longest_pause(source.schedule)))
+def deadlines(kind: str, *contracts: Source | Product | Recipient) -> list[DeadlineAlert]:
+    """A run has as long as the levels of its contracts allow, counted from when it was queued: one that somebody starts has
+    no logical date. How old data may be that a source has not sent is nothing a run can keep."""
+    return [_alert(f"{kind}.{contract.id}", level) for contract in contracts for level in contract.service_levels
+            if level.element is None]
 
 
-def of_products(products: Iterable[Product], nightly: timedelta) -> list[DeadlineAlert]:
-    """A build, or a release, has as long as the levels of its products allow; ``nightly``: how often it is looked at least."""
-    return [alert for product in products for alert in _alerts(f"product.{product.id}", product.service_levels, nightly)]
-
-
-def of_recipient(recipient: Recipient) -> list[DeadlineAlert]:
-    """A recall has as long as the recipient's levels allow."""
-    return list(_alerts(f"recipient.{recipient.id}", recipient.service_levels, timedelta(0)))
-
-
-def _alerts(subject: str, levels: Iterable[ServiceLevel], pause: timedelta) -> Iterator[DeadlineAlert]:
-    """A run that somebody starts has no logical date, so all count from when a run was queued."""
-    for level in levels:
-        within = level.within - pause if level.promise == "frequency" else level.within
-        if level.element is None:  # How old data may be that a source has not sent is nothing a run can keep.
-            yield DeadlineAlert(reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=within, name=f"{level.name} of {subject}",
-                                callback=SyncCallback(missed, kwargs={"subject": subject, "promise": level.name}))
+def _alert(subject: str, level: ServiceLevel) -> DeadlineAlert:
+    return DeadlineAlert(reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=level.within, name=f"{level.name} of {subject}",
+                         callback=SyncCallback(missed, kwargs={"subject": subject, "promise": level.name}))
 
 
 def missed(subject: str, promise: str, context: Mapping[str, Any]) -> None:

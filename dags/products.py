@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG
-from assets import NIGHTLY, PERMIT, any_of, any_of_or_nightly, asset
-from deadlines import of_products
+from assets import PERMIT, any_of, any_of_or_nightly, asset
+from deadlines import deadlines
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
@@ -22,7 +22,7 @@ def product_dag(product: Product) -> DAG:
     schedule = any_of_or_nightly(tables) if looks else any_of(tables)
     with DAG(f"product_{product.id}", schedule=schedule, catchup=False, max_active_runs=1,
              default_args={**DEFAULTS, "owner": product.owner}, tags=["product", *product.tags],
-             deadline=of_products([product], NIGHTLY), description=product.name,
+             deadline=deadlines("product", product), description=product.name,
              doc_md=f"# {product.name}\n\n{product.description}") as dag:
         ConcordTask(task_id="build", arguments=("build", product.id), outlets=[asset(product.table.name)])
     return dag

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from airflow.sdk import DAG
-from assets import NIGHTLY, any_of, asset
-from deadlines import of_products
+from assets import any_of, asset
+from deadlines import deadlines
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
@@ -16,7 +16,7 @@ def release_dag(group: str, products: tuple[Product, ...]) -> DAG:
     names = ", ".join(p.name for p in products)
     with DAG(f"release_{group}", schedule=any_of(p.table.name for p in products), catchup=False, max_active_runs=1,
              default_args={**DEFAULTS, "owner": products[0].owner}, tags=["release"], description=names,
-             deadline=of_products(products, NIGHTLY), doc_md=f"# Release group {group}\n\n{names}") as dag:
+             deadline=deadlines("product", *products), doc_md=f"# Release group {group}\n\n{names}") as dag:
         ConcordTask(task_id="release", arguments=("release", group),
                     outlets=[asset(f"ledger.{name}") for name in ("release", "superseded", "withdrawal")])
     return dag

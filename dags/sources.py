@@ -11,7 +11,7 @@ from typing import Any
 from airflow.sdk import DAG, Param
 from airflow.sdk.exceptions import AirflowSkipException
 from assets import asset, at
-from deadlines import of_source
+from deadlines import deadlines
 from task import DEFAULTS, ConcordTask
 
 from contracts import catalog
@@ -30,7 +30,7 @@ def source_dag(source: Source) -> DAG:
     with DAG(f"source_{source.id}", schedule=at(source.schedule), catchup=False,
              max_active_runs=1, default_args={**DEFAULTS, "owner": source.owner}, tags=["source", *source.tags],
              params={"replay": Param(False, type="boolean", description="Take up again what was rejected.")},
-             auto_register=False, deadline=of_source(source), description=source.name,
+             auto_register=False, deadline=deadlines("source", source), description=source.name,
              doc_md=f"# {source.name}\n\n{source.description}") as dag:
         land = ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),
                            outlets=[asset(source.raw)])

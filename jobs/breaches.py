@@ -39,7 +39,8 @@ class Missed(NamedTuple):
 class Standing:
     """How a promise stands: what it is about, as far as the ledgers go back, and the moments when what it promises came.
 
-    ``subject`` is kind.contract, ``version`` the contract's.
+    ``subject`` is kind.contract, ``version`` the contract's. ``is_fetched``: a run is to fetch what it is about, so that the
+    ledgers know nothing of it before.
     """
 
     subject: str
@@ -47,6 +48,7 @@ class Standing:
     level: ServiceLevel
     spans: tuple[Span, ...]
     kept: tuple[datetime, ...]
+    is_fetched: bool = False
 
     def age(self, now: datetime) -> timedelta:
         """How long the oldest of what is waited for takes already; nought where nothing is."""
@@ -74,6 +76,7 @@ def to_write(standing: Standing, held: Sequence[Mapping[str, Any]], looked_at: d
     """The rows of a promise that are new or have changed since ``held``, its rows in the ledger.
 
     A breach that was over before anybody looked (``looked_at``, None: nobody did) is none: nobody may have promised it then.
+    A deadline of a run is one of its own only where the run was to fetch what the ledgers do not know of.
     """
     found = standing.breaches(now)
     rows = {row["due_at"]: dict(row) for row in held}
@@ -85,7 +88,7 @@ def to_write(standing: Standing, held: Sequence[Mapping[str, Any]], looked_at: d
         is_past = breach.closed_at is not None and (looked_at is None or breach.closed_at <= looked_at)
         if not is_past and not _is_known(rows, breach.due_at):
             rows[breach.due_at] = _row(standing, breach, "ledger", now)
-    for notice in missed:
+    for notice in missed if standing.is_fetched else ():
         came = standing.came_after(notice.asked_at)
         if (came is None or came > notice.due_at) and not _is_known(rows, notice.due_at) and not _is_late(rows):
             rows[notice.due_at] = _row(standing, Breach(notice.due_at, came), "airflow", now)

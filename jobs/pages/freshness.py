@@ -14,8 +14,8 @@ from jobs.tables import age, minute
 
 MOST_SHOWN = 50
 MEANINGS = (
-    ("latency", "of a source, from when a batch was received to when it is in core; of a product, from when what it is made of "
-                "changed to the release that has it; of a column, how old its newest value may be"),
+    ("latency", "of a source, from when a batch was received, or a run was to fetch it, to when it is in core; of a product, "
+                "from when what it is made of changed to the release that has it; of a column, how old its newest value may be"),
     ("frequency", "of a source, between two answers (one that brings nothing new is an answer); of a product, between two looks "
                   "that found the release to be what would be made then"),
     ("timeToDetect", "from when a batch was received to when it was screened for adverse events"),

@@ -83,7 +83,7 @@ def _source(seen: Seen, source: Source) -> Iterator[Standing]:
                          [*conformed, *seen.ends("conform", source.id)]),
              "timeToDetect": (screened, screens)}
     for level in source.service_levels:
-        yield _standing(f"source.{source.id}", source.version, level, *about[level.promise])
+        yield _standing(f"source.{source.id}", source.version, level, *about[level.promise], level.promise == "latency")
 
 
 def _product(seen: Seen, product: Product) -> Iterator[Standing]:
@@ -119,8 +119,9 @@ def _recipient(seen: Seen, recipient: Recipient) -> Iterator[Standing]:
                         [*(Span(row["said_at"], row["effective_at"]) for row in told), *waiting], looks)
 
 
-def _standing(subject: str, version: str, level: ServiceLevel, spans: Iterable[Span], kept: Iterable[datetime]) -> Standing:
-    return Standing(subject, version, level, tuple(spans), tuple(sorted(kept)))
+def _standing(subject: str, version: str, level: ServiceLevel, spans: Iterable[Span], kept: Iterable[datetime],
+              is_fetched: bool = False) -> Standing:
+    return Standing(subject, version, level, tuple(spans), tuple(sorted(kept)), is_fetched)
 
 
 def _gaps(seen: Seen, moments: list[datetime]) -> list[Span]:

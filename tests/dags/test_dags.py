@@ -124,12 +124,12 @@ def test_runs_have_deadlines_that_follow_from_what_contracts_promise(dags: dict[
     found = {(dag, name): hours for dag, described in dags.items() for name, (_, hours, _, _) in described["deadlines"].items()}
     expected: dict[tuple[str, str], float] = {}
     for name in ("adherence_app", "crm", "device_cloud", "community", "study"):
-        expected |= {(f"source_{name}", f"latency of source.{name}"): 6, (f"source_{name}", f"frequency of source.{name}"): 2}
-    expected |= {("source_social", "latency of source.social"): 2, ("source_social", "frequency of source.social"): 2}
+        expected |= {(f"source_{name}", f"latency of source.{name}"): 6, (f"source_{name}", f"frequency of source.{name}"): 26}
+    expected |= {("source_social", "latency of source.social"): 2, ("source_social", "frequency of source.social"): 3}
     expected |= {(f"source_{name}", f"timeToDetect of source.{name}"): 24 for name in ("adherence_app", "crm", "device_cloud", "social")}
     for name in catalog().products:
         for dag in (f"product_{name}", "release_engagement"):
-            expected |= {(dag, f"latency of product.{name}"): 12, (dag, f"frequency of product.{name}"): 2}
+            expected |= {(dag, f"latency of product.{name}"): 12, (dag, f"frequency of product.{name}"): 26}
     expected |= {(dag, "timeToRepair of product.glucose_daily"): 48 for dag in ("product_glucose_daily", "release_engagement")}
     expected["recall_glycemia_institute", "timeToNotify of recipient.glycemia_institute"] = 48
     assert found == expected

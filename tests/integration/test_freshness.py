@@ -129,6 +129,7 @@ def test_a_deadline_that_airflow_saw_pass_is_written_down_and_closed_by_what_it_
     ran(home, "conform", "crm", 0.5)
     record(home)
     assert kept(home) == [("source.crm", "latency", "airflow", True)]
+    assert record(home, [Missed("source.crm", "frequency", ago(7), ago(1))]).changed == [], "the ledgers know when it answered"
     with pytest.raises(ConfigurationError, match="no contract promises latency of source.club; `concord freshness` shows"):
         record(home, [Missed("source.club", "latency", ago(7), ago(1))])
 

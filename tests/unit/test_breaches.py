@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -23,7 +24,7 @@ def at(hours: float) -> datetime:
 def standing(spans: list[tuple[float, float | None]], kept: list[float], within: float = 5) -> Standing:
     level = ServiceLevel(promise="latency", within=timedelta(hours=within), element=None, driver=None)
     return Standing("source.crm", "1.0.0", level, tuple(Span(at(b), None if c is None else at(c)) for b, c in spans),
-                    tuple(at(k) for k in kept))
+                    tuple(at(k) for k in kept), True)
 
 
 def gaps(answers: list[float], within: float = 5) -> Standing:
@@ -100,6 +101,14 @@ def test_a_deadline_of_a_run_that_had_brought_it_is_none() -> None:
     assert to_write(standing([], [3]), [], None, at(6), notice(0, 5)) == []
     assert told(to_write(standing([], [-1]), [], None, at(6), notice(0, 5))) == [(5, None, "airflow")]
     assert told(to_write(standing([], [5.5]), [], None, at(6), notice(0, 5))) == [(5, 5.5, "airflow")], "late, but there when it was told"
+
+
+def test_a_deadline_of_what_the_ledgers_know_is_theirs_to_judge() -> None:
+    """A nightly build that hangs is no delay while nothing changed."""
+    nothing = replace(standing([], []), is_fetched=False)
+    assert to_write(nothing, [], None, at(6), notice(0, 5)) == []
+    changed = replace(standing([(-0.5, None)], []), is_fetched=False)
+    assert told(to_write(changed, [], None, at(6), notice(0, 5))) == [(4.5, None, "ledger")]
 
 
 def test_what_airflow_and_the_ledger_tell_of_one_delay_is_one_breach() -> None:
