@@ -67,6 +67,12 @@ class Drifted(ConcordError):
     exit_code = ExitCode.CONTRACT
 
 
+class ContractChanged(ConcordError):
+    """A contract was edited between two steps that must have the same; nothing more was written."""
+
+    exit_code = ExitCode.CONTRACT
+
+
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,11 @@ from jobs.lake import Lake
 from jobs.ledger import accounts
 
 STAGE, TAKEN = "replay", "taken"  # What became of the records of a replay, and what they were before it.
+
+
+def of(source: str, intakes: Collection[str]) -> set[str]:
+    """Those of some intakes that are replays of a source; the others are batches."""
+    return {name for name in intakes if name.startswith(replay_id(source, 0).removesuffix("000000"))}
 
 
 def replay_id(source: str, number: int) -> str:
@@ -33,5 +39,6 @@ def finished(lake: Lake) -> dict[str, datetime]:
 
 def entries(lake: Lake, source: str) -> list[dict[str, Any]]:
     """The accounts of a source's replays."""
-    mine = replay_id(source, 0).removesuffix("000000")
-    return [row for row in lake.arrow(accounts.TABLE).to_pylist() if row["subject"].startswith(mine)]
+    rows = lake.arrow(accounts.TABLE).to_pylist()
+    mine = of(source, {row["subject"] for row in rows})
+    return [row for row in rows if row["subject"] in mine]

@@ -23,8 +23,8 @@ def conform(settings: Settings, source_id: str, checks: bool = True) -> Report:
 
     Each step can be repeated: rows are merged by key, accounts and marks are written last. Raises GateFailed when
     expectations fail or more is rejected than the contract allows (nothing of the batch is in core then, and those behind it
-    wait with it), Drifted at a batch that waits for a new version of the contract, and IntegrityError when records are
-    unaccounted for.
+    wait with it), Drifted at a batch that waits for a new version of the contract, ContractChanged at one that the contract
+    of today cannot decide or finish, and IntegrityError when records are unaccounted for.
     """
     with open_shell(settings, "conform", source_id, with_engine=True) as shell:
         source = shell.catalog.sources[source_id]
@@ -51,7 +51,7 @@ def _conform_batch(shell: Shell, source: Source, batch: dict[str, Any], checks: 
     with intake.judged(shell, source, taken, checks) as judged:
         limits.hold(shell, source, name, judged.entries)
         intake.check(shell, source, taken, judged)
-        intake.write(shell, source, judged)
+        intake.write(shell, source, taken, judged)
         _set_apart(shell, source, judged)
     now = datetime.now(UTC)
     accounts.write(lake, name, [("conform", e) for e in judged.entries], now)

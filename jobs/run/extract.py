@@ -35,7 +35,8 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
     """Make the files and the signed manifest of an extract, one for each run that asks for it.
 
     Nothing is made when the recipient already has this release under this contract and these consents.
-    Raises NotApproved when nobody logged in asks or the agreement ended, LakeError when nothing is released yet.
+    Raises NotApproved when nobody logged in asks or the agreement ended, LakeError when nothing is released yet, ContractChanged
+    when the product's contract was edited since.
     """
     with open_shell(settings, "extract.prepare", recipient_id, with_engine=True) as shell:
         recipient, lake, now = shell.catalog.recipients[recipient_id], shell.lake, datetime.now(UTC)
@@ -44,6 +45,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
         requester = Airflow().requester(*dag_run)
         extract_id = _name(recipient.id, dag_run)
         pin, snapshot = _pinned(shell, recipient), consent.versions(shell)
+        stage.refuse_edited(shell.catalog.products[recipient.product], pin)
         files = Files(folder(settings, recipient, extract_id))
         content = files.read(stage.MANIFEST) if files.read(stage.SIGNATURE) else None
         if content is None:
@@ -95,7 +97,8 @@ def deliver(settings: Settings, extract_id: str) -> Report:
     """Deliver an extract that an approver of its contract approved. Delivered once, it is not delivered again.
 
     Raises NotApproved unless approval, signature, files, contract and expiry all hold, everybody in it still permits
-    it, and the recipient has nothing newer; nothing leaves then.
+    it, and the recipient has nothing newer, ContractChanged when the product's contract was edited since its release;
+    nothing leaves then.
     """
     with open_shell(settings, "extract.deliver", extract_id, with_engine=True) as shell:
         lake, now = shell.lake, datetime.now(UTC)
@@ -115,6 +118,7 @@ def deliver(settings: Settings, extract_id: str) -> Report:
         if extracts.of(lake, extracts.DELIVERY, extract_id):
             return shell.report
         _refuse_superseded(lake, entry)
+        stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
         entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
         upload(recipient, destination, {name: content for name, content in held.items() if content is not None})
         extracts.write(lake, extracts.DELIVERY, {"extract_id": extract_id, "manifest_sha256": digest,
@@ -126,6 +130,12 @@ def deliver(settings: Settings, extract_id: str) -> Report:
 def _name(recipient: str, dag_run: tuple[str, str]) -> str:
     """The extract's id, which only the run that asked for it has."""
     return f"{recipient}-{hashlib.sha256('/'.join(dag_run).encode()).hexdigest()[:12]}"
+
+
+def _release_of(lake: Lake, entry: dict[str, Any], product: str) -> dict[str, Any]:
+    """The pin of the release that an extract was made of."""
+    return next(pin for pin in releases.of(lake, entry["release_group"])
+                if (pin["number"], pin["product"]) == (entry["release_number"], product))
 
 
 def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:

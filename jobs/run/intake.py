@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from contracts.model import Feed, Source, Stream
 from contracts.vocabulary import Outcome
-from jobs.ledger import accounts
+from jobs.errors import ContractChanged
+from jobs.ledger import accounts, intakes
 from jobs.row_rules import breaking
 from jobs.run import consent
 from jobs.run.gated import gate
+from jobs.run.rules import declared
 from jobs.run.shell import Shell
 from jobs.stages import conform as stage
 from jobs.stages import refuse, statements
@@ -65,8 +67,10 @@ def origins(source: Source, table: str) -> dict[str, list[str]]:
 def judged(shell: Shell, source: Source, intake: Intake, checks: bool = True) -> Iterator[Judged]:
     """Decide an intake; nothing is written but aside, once, so that what is checked is what is written.
 
-    Raises IntegrityError when records are unaccounted for.
+    Raises IntegrityError when records are unaccounted for, ContractChanged when a killed run began it under another contract
+    or a stream was taken out that it has records of.
     """
+    intakes.refuse_edited(shell.lake, intake.id, source, declared(source, shell.catalog.tables))
     with workspace(shell.settings.lake_root, intake.id, shell.lake.spark) as work:
         taken = {s.name: _decided(shell, source, intake, s, checks, work) for s in _present(source, intake.envelopes)}
         said = _statements(shell, source, intake, taken, work)
@@ -94,8 +98,10 @@ def check(shell: Shell, source: Source, intake: Intake, judged: Judged) -> None:
                  _held(shell, source, intake, table) if intake.landed is None else None)
 
 
-def write(shell: Shell, source: Source, judged: Judged) -> None:
-    """Write the rows into core, and remember what was deleted. May be repeated: rows are merged by key."""
+def write(shell: Shell, source: Source, intake: Intake, judged: Judged) -> None:
+    """Write the rows into core, and remember what was deleted; first of all, by which contract. May be repeated: rows are
+    merged by key."""
+    intakes.begin(shell.lake, intake.id, source, declared(source, shell.catalog.tables))
     for table, (rows, gone) in judged.made.items():
         _write(shell, source, table, rows, gone)
     _remember(shell, source, judged)
@@ -121,6 +127,10 @@ def has(judged: Judged, outcome: Outcome) -> bool:
 def _present(source: Source, envelopes: DataFrame) -> list[Stream]:
     """The streams that there are records of; all when there are none, so that an empty batch is accounted for too."""
     found = {row["stream"] for row in envelopes.select("stream").distinct().collect()}
+    if gone := sorted(found - {s.name for s in source.streams}):
+        raise ContractChanged(f"{source.raw} holds records of {', '.join(gone)} that wait to be conformed, but "
+                              f"{source.path} declares no such stream any more; put it back, with a feed, and run "
+                              f"`concord conform {source.id}`")
     return [s for s in source.streams if s.name in found] or list(source.streams)
 
 

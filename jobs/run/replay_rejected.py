@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from contracts.model import Source
 from contracts.vocabulary import Outcome, RefuseReason, RejectReason
 from jobs.errors import ConfigurationError
-from jobs.ledger import accounts, batches, replays
+from jobs.ledger import accounts, batches, intakes, replays
 from jobs.run import consent, intake
-from jobs.run.rules import rules
+from jobs.run.rules import declared, rules
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import refuse, statements
@@ -29,7 +29,8 @@ def replay(settings: Settings, source_id: str, reason: str | None = None, dry_ru
 
     What today's rules rejected already is left alone. A replay that was killed comes to its end first. With ``dry_run``
     nothing is written. Raises GateFailed (nothing is written then), ConfigurationError for a reason that there is not
-    and while a batch is conformed in part, ConsentUnreadable and LostRace.
+    and while a batch is conformed in part, ContractChanged when a replay was killed under another contract,
+    ConsentUnreadable and LostRace.
     """
     if reason is not None and reason not in REASONS:
         raise ConfigurationError(f"no reason is called {reason!r}; there are {', '.join(sorted(REASONS))}")
@@ -72,6 +73,7 @@ def _replayed(shell: Shell, source: Source, reason: str | None, dry_run: bool) -
     lake = shell.lake
     number, begun = replays.last(lake, source.id)
     name, at = replays.replay_id(source.id, number if begun else number + 1), begun or datetime.now(UTC)
+    intakes.refuse_edited(lake, name, source, declared(source, shell.catalog.tables))
     conformed = [b["batch_id"] for b in batches.of(lake, source.id) if b["conformed_at"] is not None]
     if not conformed:
         return []
@@ -110,7 +112,7 @@ def _judged(shell: Shell, source: Source, taking: intake.Intake, taken: DataFram
         intake.check(shell, source, taking, judged)
         lake.merge(_taken(source), taken.select(*stage.POINTER, F.lit(taking.id).alias("replay_id"),
                                                 F.lit(taking.at).alias("taken_at")))
-        intake.write(shell, source, judged)
+        intake.write(shell, source, taking, judged)
         _point(shell, source, taking, judged)
         before = _before(taking)
     accounts.hold(taking.id, taking.rows, before)

@@ -12,8 +12,8 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from contracts.model import Contract, Recipient
-from jobs.errors import NotApproved
+from contracts.model import Contract, Product, Recipient
+from jobs.errors import ContractChanged, NotApproved
 
 DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
 
@@ -74,6 +74,14 @@ def refuse_inactive(*contracts: Contract) -> None:
     for contract in contracts:
         if contract.status != "active":
             raise NotApproved(f"contract {contract.id} is {contract.status}; only active ones are served")
+
+
+def refuse_edited(product: Product, pin: Mapping[str, Any]) -> None:
+    """Raise ContractChanged when a product's contract is not the one that its release (a row of ledger.release) was made by."""
+    if pin["contract_sha256"] != product.sha256:
+        raise ContractChanged(f"{product.path} was edited since release {pin['number']} of {pin['release_group']} was made by "
+                              f"version {pin['contract_version']} of it; build and release {product.id} again, then prepare the "
+                              "extract")
 
 
 def refuse_expired_agreement(recipient: Recipient, today: date) -> None:

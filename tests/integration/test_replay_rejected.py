@@ -231,7 +231,7 @@ def test_what_does_not_go_together_is_refused(later: None, words: tuple[str, ...
 
 
 def test_killed_between_its_writes_and_run_again_it_leaves_the_same(prepared: Settings, later: None, tmp_path: Path) -> None:
-    """Two gates' findings, what is taken up, two core tables, the deletions, pointers of two kinds, the account.
+    """Two gates' findings, what is taken up and by which contract, two core tables, the deletions, pointers of two kinds, the account.
 
     Killed in the middle of taking up, of writing core, of the pointers, and of the account.
     """
@@ -239,7 +239,7 @@ def test_killed_between_its_writes_and_run_again_it_leaves_the_same(prepared: Se
     homes = (shutil.copytree(prepared.home, tmp_path / str(number)) for number in count())
     ended, expected = concord(home := next(homes), *words), contents(home, clocks)
     commits = [point for point in ended.points if point.startswith(COMMITS) and not point.endswith("ledger.audit")]
-    assert len(commits) == 9
+    assert len(commits) == 10
     for point in commits[2::2]:
         killed = concord(home := next(homes), *words, kill=Kill(point, "between"))
         assert killed.is_killed, killed.errors

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contracts import catalog
 from contracts.quality import LibraryRule, Limit, Metric, Must, Severity
 from jobs.errors import ConsentUnreadable, GateFailed
-from jobs.ledger import batches
+from jobs.ledger import batches, intakes
 from jobs.run.conform import conform
 from jobs.run.product import build
 from jobs.run.release import release
@@ -59,3 +60,37 @@ def test_one_without_statements_stops_nobody(home: Settings, monkeypatch: pytest
             conform(home, "crm")
     more_readings(home)
     assert build(home, "glucose_daily").result == "done"
+
+
+def without_stream(patch: pytest.MonkeyPatch) -> None:
+    """The stream of consents is taken out of the CRM's contract."""
+    source = catalog().sources["crm"]
+    streams = {feed.stream for feed in source.feeds if feed.table == "core.consent"}
+    patch.setitem(catalog().sources, "crm", source.model_copy(update={
+        "streams": tuple(s for s in source.streams if s.name not in streams),
+        "feeds": tuple(f for f in source.feeds if f.stream not in streams)}))
+
+
+def without_source(patch: pytest.MonkeyPatch) -> None:
+    patch.delitem(catalog().sources, "crm")
+
+
+@pytest.mark.parametrize(("edit", "said"), [
+    (without_stream, "which crm.yaml does not declare any more.*Put the stream back"),
+    (without_source, "crm.000003 waits to be conformed, but no contract declares its source")])
+def test_statements_that_no_contract_reads_any_more_stop_everything(home: Settings, monkeypatch: pytest.MonkeyPatch, edit: Any,
+                                                                     said: str) -> None:
+    more_readings(home)
+    land(home, "crm", BATCH, number=3, at=LONG_AGO)
+    edit(monkeypatch)
+    with pytest.raises(ConsentUnreadable, match=said):
+        build(home, "glucose_daily")
+
+
+@pytest.mark.parametrize(("name", "said"), [("crm.000003", "crm.000003 was stopped"), ("crm.replay-000001", "crm.replay-000001 was killed")])
+def test_what_was_killed_under_another_contract_stops_everything(home: Settings, name: str, said: str) -> None:
+    more_readings(home)
+    land(home, "crm", BATCH, number=3, at=LONG_AGO)
+    intakes.begin(lake_of(home), name, catalog().sources["crm"], "of another contract")
+    with pytest.raises(ConsentUnreadable, match=f"{said}.*concord"):
+        build(home, "glucose_daily")
