@@ -26,6 +26,7 @@ def refuse_unlawful_product(product: Product) -> None:
     refuse_weak_basis(product.legal_basis, categories)
     _refuse_idle_review(product)
     _refuse_leaking_columns(product.table)
+    _refuse_unasked_categories(product)
     if product.is_aggregate:
         _refuse_bare_counts(product)
     else:
@@ -67,6 +68,14 @@ def _refuse_leaking_columns(table: Table) -> None:
             raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(Treatment)}")
         if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
             raise ValueError(f"column {column.name} is {column.category}: it may not leave core; drop it")
+
+
+def _refuse_unasked_categories(product: Product) -> None:
+    """People are asked about the categories that a product names: a no to another one would not be honoured."""
+    for column in product.table.columns if product.legal_basis.rests_on_consent else ():
+        if column.category.is_asked and column.category not in product.data_categories:
+            raise ValueError(f"column {column.name} is {column.category}, which dataCategories does not name, so nobody is asked "
+                             f"about it; add {column.category} to dataCategories, or drop the column")
 
 
 def _refuse_no_purpose(purposes: tuple[Purpose, ...]) -> None:

@@ -19,16 +19,30 @@ app = typer.Typer(no_args_is_help=True, help="Contracts: check them, and compare
 
 
 @app.command()
-def check(paths: Annotated[list[Path] | None, typer.Argument(help="Contract files; all when none.")] = None) -> None:
+def check(paths: Annotated[list[Path] | None, typer.Argument(help="Contract files; all when none.")] = None,
+          strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where a reviewer would object.")] = False,
+          as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
     """Check contracts: Concord's rules, the JSON schema of the Open Data Contract Standard, and the suites made of them.
+
+    What no rule forbids but a reviewer would object to is told with what to write instead.
 
     Example: concord contract check contracts/sources/crm.yaml
     """
     from contracts.load import check_files
+    from contracts.objections import found
 
     count = check_files(paths or [])
     _check_suites(paths or [])
-    typer.echo(f"{count} contracts are sound")
+    objected = list(found(paths or [], datetime.now(UTC).date()))
+    if as_json:
+        told = [{"file": str(path), "line": line, "said": it.said, "instead": it.instead} for path, line, it in objected]
+        typer.echo(json.dumps({"checked": count, "objections": told}, indent=2))
+    else:
+        for path, line, it in objected:
+            typer.echo(f"{path}:{line}: a reviewer would object: {it.said}; {it.instead}")
+        typer.echo(f"{count} contracts are sound" + (f"; a reviewer would object to {len(objected)} things" if objected else ""))
+    if strict and objected:
+        raise ContractError(f"a reviewer would object to {len(objected)} things; without --strict that is only told")
 
 
 def _check_suites(paths: list[Path]) -> None:

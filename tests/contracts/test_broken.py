@@ -10,7 +10,7 @@ import pytest
 from contracts.load import ContractError, _catalog, catalog, check_files
 from tests.contracts.broken import APP, CRM, GLUCOSE, OBSERVATION, OPTIN, OWN, PARTNER, Case, is_refused
 
-BASIS = "  - {property: legalBasis, value: consent}\n"
+BASIS = "  - {property: legalBasis, value: explicit_consent}\n"
 PERSON = "      - {name: source_person_id, transformLogic: identifier(payload.id), required: true}\n"
 EMAIL = "      - {name: email, transformLogic: email(payload.email)}"
 
@@ -55,7 +55,7 @@ CASES: dict[str, Case] = {
                                          ("column channel_code has no treatment", "write one of keep, pseudonym, aggregate")),
     "no treatment in an extract": (PARTNER, "          - {property: treatment, value: keep}\n", "", "name: observed_on",
                                    ("column observed_on has no treatment",)),
-    "unknown legal basis": (APP, BASIS, BASIS.replace("consent", "consnt"), "consnt", ("legalBasis: Input should be 'consent'",
+    "unknown legal basis": (APP, BASIS, BASIS.replace("explicit_consent", "consnt"), "consnt", ("legalBasis: Input should be 'consent'",
                             "not 'consnt'")),
     "unknown purpose": (GLUCOSE, "[adherence_monitoring, decision_support]", "[adherence_monitoring, decisions]", "decisions",
                         ("purposes.1: Input should be 'brand_communication'", "not 'decisions'")),

@@ -49,6 +49,8 @@ AGGREGATES: dict[str, Case] = {
                                      ("cellColumns is only for aggregates", "[]")),
 }
 INPUTS: dict[str, Case] = {
+    "a category that nobody is asked about": (GLUCOSE, KEPT_HEALTH, KEPT_HEALTH.replace("health", "behavioural"), "name: observed_on", (
+        "column observed_on is behavioural, which dataCategories does not name", "add behavioural to dataCategories")),
     **{f"input of {name}": (GLUCOSE, "[core.observation]", f"[core.observation, {name}]", name, (f"inputs names {name}", "only core tables"))
        for name in ("safety.candidate", "vault.link", "ledger.release", "raw.crm", "product.optin_rates")},
     "no inputs": (GLUCOSE, "inputs, value: [core.observation]", "inputs, value: []", "inputs", ("inputs is empty", "core.observation")),
