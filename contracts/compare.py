@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic.alias_generators import to_camel
 
+from contracts.life import SERVED
 from contracts.load import one
 from contracts.model import Contract, Product, Recipient, Source
 from contracts.quality import Rule, Severity
@@ -58,8 +59,8 @@ def _others(old: Any, new: Any) -> Breaks:
 
 
 def _ended(old: Any, new: Any) -> Breaks:
-    """Only what is active is made and served."""
-    return "readers" if old == "active" or new in ("deprecated", "retired") else None
+    """Only what is active or deprecated is made and served."""
+    return "readers" if old in SERVED and new not in SERVED else None
 
 
 def _upper(old: Any, new: Any) -> Breaks:

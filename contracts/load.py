@@ -179,6 +179,11 @@ def _tables(roots: tuple[Path, ...]) -> tuple[dict[str, Table], dict[str, Path]]
     return found, declared
 
 
+def table_files() -> dict[str, Path]:
+    """The file that declares each table of core and platform contracts."""
+    return _tables(folders())[1]
+
+
 def _hold_together(path: Path, contract: Any, tables: dict[str, Table], products: dict[str, Product],
                    recipients: Iterable[Recipient]) -> None:
     """Raise ContractError unless a contract fits the others."""

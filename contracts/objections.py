@@ -31,8 +31,8 @@ def found(paths: Sequence[Path], today: date) -> Iterator[tuple[Path, int, Objec
     every = [path for root in folders() for kind in KINDS for path in sorted((root / kind).glob("*.yaml"))]
     read = {path: one(path) for path in paths or every}
     known = catalog()
-    products, sources = ({c.id: c for c in read.values() if isinstance(c, kind)} for kind in (Product, Source))
-    known = replace(known, products=known.products | products, sources=known.sources | sources)
+    known = replace(known, products=known.products | {c.id: c for c in read.values() if isinstance(c, Product)},
+                    sources=known.sources | {c.id: c for c in read.values() if isinstance(c, Source)})
     for path, contract in read.items():
         for objection in objections(contract, known, today):
             yield path, yaml_of(path, text(path))[1].line(*objection.words), objection

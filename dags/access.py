@@ -1,4 +1,4 @@
-"""What a command may know: a few names of our environment, and the Airflow connections it was given."""
+"""What a command may know: a few names of our environment, and the Airflow connections it was given; and what may run here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
+
+from contracts import life
+from contracts.model import Contract
 
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 OURS, ACCESS, STORE = "CONCORD_", "CONCORD_CONNECTION_", "AWS_"
@@ -23,6 +26,11 @@ def environment(connections: Iterable[str], delivers: bool = False) -> dict[str,
             or (asks_store and k.startswith(STORE))}
     given = {ACCESS + name.upper(): json.dumps(connection(name)) for name in connections}
     return kept | {"PYTHONUNBUFFERED": "1"} | given
+
+
+def in_force(contract: Contract) -> bool:
+    """Whether a contract's status lets it run in this environment; without it no DAG is made, since each run would fail."""
+    return life.may_run(contract, life.environment(os.environ.get("CONCORD_ENVIRONMENT", "")))
 
 
 def connection(name: str) -> dict[str, str]:

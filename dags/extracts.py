@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from access import in_force
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Param
@@ -54,5 +55,5 @@ def extract_dag(recipient: Recipient) -> DAG:
     return dag
 
 
-for contract in catalog().recipients.values():
+for contract in filter(in_force, catalog().recipients.values()):
     globals()[f"extract_{contract.id}"] = extract_dag(contract)

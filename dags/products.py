@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from access import in_force
 from airflow.sdk import DAG
 from assets import PERMIT, any_of, any_of_or_nightly, asset
 from deadlines import deadlines
@@ -28,5 +29,5 @@ def product_dag(product: Product) -> DAG:
     return dag
 
 
-for contract in catalog().products.values():
+for contract in filter(in_force, catalog().products.values()):
     globals()[f"product_{contract.id}"] = product_dag(contract)

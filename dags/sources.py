@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from access import in_force
+from airflow.sdk import DAG, Param, chain
 from airflow.sdk.exceptions import AirflowSkipException
 from assets import asset, at
 from deadlines import deadlines
@@ -26,25 +27,29 @@ def asked(context: Any) -> tuple[()]:
 
 
 def source_dag(source: Source) -> DAG:
-    """Its steps run even where an earlier one found nothing new: a killed run may have left work behind."""
-    with DAG(f"source_{source.id}", schedule=at(source.schedule), catchup=False,
-             max_active_runs=1, default_args={**DEFAULTS, "owner": source.owner}, tags=["source", *source.tags],
-             params={"replay": Param(False, type="boolean", description="Take up again what was rejected.")},
+    """Its steps run even where an earlier one found nothing new: a killed run may have left work behind.
+
+    Of a source that may not run nothing is taken in; what was taken in is screened and purged on.
+    """
+    params = {"replay": Param(False, type="boolean", description="Take up again what was rejected.")}
+    with DAG(f"source_{source.id}", schedule=at(source.schedule), catchup=False, max_active_runs=1,
+             default_args={**DEFAULTS, "owner": source.owner}, tags=["source", *source.tags], params=params,
              auto_register=False, deadline=deadlines("source", source), description=source.name,
-             doc_md=f"# {source.name}\n\n{source.description}") as dag:
-        land = ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),
-                           outlets=[asset(source.raw)])
-        conformed = [asset(t) for t in (*source.tables, f"{source.raw}__rejected", f"{source.raw}__refused")]
-        conform = ConcordTask(task_id="conform", arguments=("conform", source.id), trigger_rule="none_failed", outlets=conformed)
-        replay = ConcordTask(task_id="replay", arguments=("replay", source.id, asked), trigger_rule="none_failed",
-                             outlets=list(conformed))
-        screen = ConcordTask(task_id="screen", arguments=("screen", source.id), trigger_rule="none_failed",
-                             outlets=[asset("safety.candidate")])
-        land >> conform >> replay >> screen
+              doc_md=f"# {source.name}\n\n{source.description}") as dag:
+        made = [asset(t) for t in (*source.tables, f"{source.raw}__rejected", f"{source.raw}__refused")]
+        steps = [ConcordTask(task_id="land", arguments=("land", source.id), connections=(source.connection.id,),
+                             outlets=[asset(source.raw)]),
+                 task("conform", source, made), task("replay", source, list(made), asked)] if in_force(source) else []
+        steps.append(task("screen", source, [asset("safety.candidate")]))
         if source.refusal:
-            screen >> ConcordTask(task_id="purge", arguments=("purge", source.id), trigger_rule="none_failed",
-                                  outlets=[asset(t) for t in (source.raw, f"{source.raw}__refused", "safety.candidate")])
+            steps.append(task("purge", source, [asset(t) for t in (source.raw, f"{source.raw}__refused", "safety.candidate")]))
+        chain(*steps)
     return dag
+
+
+def task(name: str, source: Source, outlets: list[Any], *more: Any) -> ConcordTask:
+    """A step after another one, whether that found anything or not."""
+    return ConcordTask(task_id=name, arguments=(name, source.id, *more), trigger_rule="none_failed", outlets=outlets)
 
 
 for contract in catalog().sources.values():

@@ -14,8 +14,11 @@ from rich.markup import escape
 from contracts import ContractError
 from contracts.compare import Change, between
 from expectations import EXTRA
+from jobs.cli_review import TokenFile, question
+from jobs.errors import ConfigurationError
+from jobs.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Contracts: check them, and compare their versions.")
+app = typer.Typer(no_args_is_help=True, help="Contracts: check them, compare their versions, review them.")
 
 
 @app.command()
@@ -62,6 +65,59 @@ def _check_suites(paths: list[Path]) -> None:
             from expectations.derive import suite
 
             suite(table, datetime.now(UTC))
+
+
+@app.command()
+def review(contract: Annotated[str, typer.Argument(help="Kind and id (products/glucose_daily), an id, or the file.")],
+           approve: Annotated[bool | None, typer.Option("--approve/--refuse", help="What you decide.")] = None,
+           remarks: Annotated[str, typer.Option(help="What you say to it; a refusal needs it.")] = "",
+           instead: Annotated[str, typer.Option(help="How to make a refused contract lawful.")] = "",
+           token_file: TokenFile = None) -> None:
+    """Approve or refuse CONTRACT as it is now; an edit voids it, unless it is of comments, order of
+    keys or status alone.
+
+    Standard input is {"token": "..."}, with the token of an officer's log-in to Airflow (POST /auth/token), unless
+    --token-file holds it. The newest review of what the contract says counts. Outside development only contracts with an
+    approval run.
+
+    Example: concord contract review products/glucose_daily --approve --remarks "DPIA 14, no objections" --token-file token
+    """
+    from jobs.run.contract_review import review as run
+
+    if approve is None:
+        raise ConfigurationError("say --approve or --refuse")
+    found = run(Settings(), contract, approve, remarks, instead, question(token_file, is_needed=False)).facts
+    typer.echo(f"{found['reviewer']} {found['decision']} {found['contract']} {found['version']} ({found['fingerprint'][:12]})")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """Every contract: its status, its review, and whether it runs here (CONCORD_ENVIRONMENT).
+
+    A review is valid, void (the contract was edited since), refused, none, or altered (not as the platform signed it).
+
+    Example: concord contract status --json
+    """
+    from contracts.life import environment
+    from jobs.run.contract_review import status as run
+    from jobs.tables import screen, titled
+
+    found = run(Settings())
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    where = environment(Settings().environment)
+    table = titled(f"Contracts: {len(found)}, in {where}", "contract", "version", "status", "review", "by", "on", "runs")
+    for row in found:
+        day = (row["reviewed_at"] or "-")[:10]
+        table.add_row(row["contract"], row["version"], row["status"], row["review"], escape(row["reviewer"] or "-"), day,
+                      "yes" if row["runs"] else "no")
+    screen().print(table)
+    for row in found:
+        if row["edited"]:
+            typer.echo(f"{row['contract']}: edited since: {row['edited']}")
+        if row["review"] == "refused":
+            typer.echo(f"{row['contract']}: refused: {row['remarks']}; to make it lawful: {row['instead']}")
 
 
 @app.command()

@@ -51,7 +51,7 @@ def add(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -
         """
         from jobs.run.review import decide as run
 
-        report(lambda: run(Settings(), str(decision), match or None, _question(token_file)),
+        report(lambda: run(Settings(), str(decision), match or None, question(token_file)),
                "{by} said {decision} of match {match}; what stands: {stands}")
 
     app.add_typer(group, name="review")
@@ -103,10 +103,10 @@ def show(match: Match, token_file: TokenFile = None, as_json: AsJson = False) ->
     from jobs.answers import show_evidence
     from jobs.run.review import show as run
 
-    run(Settings(), match, _question(token_file, is_needed=False), _document if as_json else show_evidence)
+    run(Settings(), match, question(token_file, is_needed=False), _document if as_json else show_evidence)
 
 
-def _question(token_file: Path | None, is_needed: bool = True) -> Any:
+def question(token_file: Path | None, is_needed: bool = True) -> Any:
     """What came in; standard input is left alone where a file holds all that is asked for."""
     from jobs.run.asking import MOST_BYTES, Question
 

@@ -73,6 +73,12 @@ class ContractChanged(ConcordError):
     exit_code = ExitCode.CONTRACT
 
 
+class NotInForce(ConcordError):
+    """A contract that may not run: a draft, retired, or outside development without a review that holds; nothing was done."""
+
+    exit_code = ExitCode.CONTRACT
+
+
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 

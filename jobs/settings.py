@@ -17,6 +17,7 @@ class Settings(BaseSettings):
     engine: str = "sail"
     actor: str = ""
     readers_group: str = ""
+    environment: str = ""
 
     @property
     def lake_root(self) -> str:

@@ -11,6 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import session
 
+os.environ.setdefault("CONCORD_ENVIRONMENT", "development")  # Made-up people; what production asks for is tested by name.
+
 Frames = Callable[[str, Sequence[Sequence[Any]]], DataFrame]
 
 

@@ -51,7 +51,7 @@ class Services:
         self.home, self.running = home, list[Service]()
         kept = {k: v for k, v in os.environ.items() if k in KEPT or k.startswith("CONCORD_")}
         self.environment = kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "CONCORD_HOME": str(home.root),
-                                   "CONCORD_LAKE": str(home.lake), MARK: mark}
+                                   "CONCORD_LAKE": str(home.lake), "CONCORD_ENVIRONMENT": "development", MARK: mark}
         self.store = f"http://{HOST}:{free_port()}"
         self.store_login = (secrets.token_hex(10), secrets.token_urlsafe(24))
 

@@ -44,8 +44,15 @@ class Reviewed(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
-G = TypeVar("G", Asked, Reviewed)
-SHAPES = {Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
+class Proved(msgspec.Struct, forbid_unknown_fields=True):
+    """Who asks, and nothing else."""
+
+    token: str = ""
+
+
+G = TypeVar("G", Asked, Reviewed, Proved)
+SHAPES = {Proved: '{"token": "..."}',
+          Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '
                     '{"source": "crm", "source_person_id": "..."}'}
 

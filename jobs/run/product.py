@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from contracts.consent_loss import NOTED
 from contracts.model import Product
 from contracts.vocabulary import LegalBasis
-from jobs.errors import ConfigurationError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
 from jobs.run import consent, consent_loss, pseudonyms, stopped
@@ -32,8 +31,6 @@ def build(settings: Settings, product_id: str) -> Report:
     """
     with open_shell(settings, "build", product_id, with_engine=True) as shell:
         product = shell.catalog.products[product_id]
-        if product.status != "active":
-            raise ConfigurationError(f"product {product.id} is {product.status}; only active ones are built")
         versions = {name: shell.lake.version(name) for name in dict.fromkeys((*product.inputs, *consent.TABLES))}
         name, now = product.table.name, datetime.now(UTC)
         waiting = [n for n, version in versions.items() if version < 0]

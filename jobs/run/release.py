@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from contracts.life import environment, may_run
 from contracts.model import Product
 from contracts.zones import PINS
 from jobs.errors import GateFailed, IntegrityError
@@ -27,8 +28,8 @@ def release(settings: Settings, group: str) -> Report:
     permit any more are marked then. Raises GateFailed and IntegrityError; the release that stands stays.
     """
     with open_shell(settings, "release", group, with_engine=True) as shell:
-        products = [p for p in shell.catalog.release_groups()[group] if p.status == "active"]
         now = datetime.now(UTC)
+        products = [p for p in shell.catalog.release_groups()[group] if may_run(p, environment(settings.environment))]
         _pin(shell, group, products, now)
         superseded.mark(shell, products, now)
         return shell.report

@@ -14,6 +14,7 @@ from jobs.errors import ConcordError, LostRace, no_room
 from jobs.lake import Lake
 from jobs.ledger import audit
 from jobs.races import is_lost_race
+from jobs.run import life
 from jobs.settings import Settings
 from jobs.turn import turn
 
@@ -53,7 +54,10 @@ class Shell:
 
 @contextmanager
 def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) -> Iterator[Shell]:
-    """Open the lake for a stage, when it is its turn; whatever happens, one audit entry and one lineage event are written."""
+    """Open the lake for a stage, when it is its turn; whatever happens, one audit entry and one lineage event are written.
+
+    Raises NotInForce where a contract that the stage reads may not run.
+    """
     contracts = catalog()
     trail = audit.Trail(stage, subject)
     report = Report()
@@ -61,6 +65,7 @@ def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) 
     started, name = time.monotonic(), f"{stage}.{subject}"
     with _closed(Shell(settings, contracts, lake, trail, report), started) as shell, turn(settings.home / "turns", name):
         zones.secure(settings, contracts.tables)
+        life.refuse(settings, contracts, lake, stage, subject)
         if not with_engine:
             yield shell
             return

@@ -17,7 +17,8 @@ MAYBE = "a withdrawal may be among them, so nothing that rests on consent flows"
 def refuse(shell: Shell) -> None:
     """Raise ConsentUnreadable while statements wait in, or behind, a batch that a gate, a reject limit or a change stopped.
 
-    A change is one of payloads, or of the contract. A batch that has just landed and waits for its turn stops nobody.
+    A change is one of payloads, or of the contract, its retirement too. A batch that has just
+    landed and waits for its turn stops nobody.
     """
     apart = quality.stopped(shell.lake) | drift.frozen(shell.lake)
     _refuse_undeclared(shell)
@@ -31,7 +32,7 @@ def refuse(shell: Shell) -> None:
             raise ConsentUnreadable(f"{waiting[0]}, or one behind it, has records of {', '.join(sorted(gone))}, which "
                                     f"{source.path} does not declare any more: {MAYBE}. Put the stream back and run "
                                     f"`concord conform {source.id}`")
-        first = next((name for name in waiting if name in apart | edited), None)
+        first = next((name for name in waiting if name in apart | edited or source.status == "retired"), None)
         statements = {feed.stream for feed in source.feeds if feed.table == CONSENT}
         if first is not None and statements & _streams(shell, source, first):
             raise ConsentUnreadable(f"{first} was stopped, and statements about consent wait in it or behind it: {MAYBE}. Run "

@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from contracts.life import SERVED
 from contracts.model import Contract, Product, Recipient
 from jobs.errors import ContractChanged, NotApproved
 
@@ -70,10 +71,10 @@ def verify(recipient: Recipient, files: Mapping[str, bytes | None], key: Ed25519
 
 
 def refuse_inactive(*contracts: Contract) -> None:
-    """Raise NotApproved when a contract that an extract rests on is not active."""
+    """Raise NotApproved when a contract that an extract rests on is neither active nor deprecated."""
     for contract in contracts:
-        if contract.status != "active":
-            raise NotApproved(f"contract {contract.id} is {contract.status}; only active ones are served")
+        if contract.status not in SERVED:
+            raise NotApproved(f"contract {contract.id} is {contract.status}; only active and deprecated ones are served")
 
 
 def refuse_edited(product: Product, pin: Mapping[str, Any]) -> None:

@@ -74,6 +74,8 @@ NEW_COLUMN = ("""
     (PRODUCT, "pseudonymDomain, value: ", "pseudonymDomain, value: other_", "pseudonymDomain", "readers"),
     (PRODUCT, "minimum: 10, maximum: 1000", "minimum: 20, maximum: 1000", "product.glucose_daily.mean_mg_dl.minimum", None),
     (PRODUCT, "status: active", "status: retired", "status", "readers"),
+    (PRODUCT, "status: active", "status: draft", "status", "readers"),
+    (PRODUCT, "status: active", "status: deprecated", "status", None),
     ("products/engagement_daily.yaml", "value: [core.message, core.interaction]", "value: [core.message]", "inputs", "readers"),
     ("products/optin_rates.yaml", "value: [core.consent, core.identity]", "value: [core.consent, core.identity, core.message]",
      "inputs", None),

@@ -174,3 +174,18 @@ def test_a_contract_dropped_into_a_folder_is_a_new_dag(tmp_path: Path) -> None:
     found = parse(tmp_path / "home", CONCORD_CONTRACTS=str(tmp_path))["dags"]
     assert found["source_forum"]["cron"] == "5 4 * * *"
     assert found["source_forum"]["tasks"]["land"]["connections"] == ["concord_forum"]
+
+
+def test_what_may_not_run_has_no_dag_and_what_a_retired_source_left_is_purged_on(tmp_path: Path) -> None:
+    own = tmp_path / "contracts"
+    for file, status in (("sources/crm.yaml", "retired"), ("products/glucose_daily.yaml", "draft")):
+        old, new = file.split("/")[1].removesuffix(".yaml"), file.split("/")[1].replace(".yaml", "_b")
+        path = own / file.replace(old, new)
+        path.parent.mkdir(parents=True)
+        text = (ROOT / "contracts" / file).read_text("utf-8").replace("status: active", f"status: {status}")
+        path.write_text(text.replace(f"id: {old}\n", f"id: {new}\n", 1).replace(f"name: {old}\n", f"name: {new}\n"), "utf-8")
+    found = parse(tmp_path / "production", CONCORD_CONTRACTS=str(own))["dags"]
+    assert "product_glucose_daily_b" not in found and "product_glucose_daily" in found
+    assert set(found["source_crm_b"]["tasks"]) == {"screen", "purge"}
+    tried = parse(tmp_path / "development", CONCORD_CONTRACTS=str(own), CONCORD_ENVIRONMENT="development")["dags"]
+    assert "product_glucose_daily_b" in tried and set(tried["source_crm_b"]["tasks"]) == {"screen", "purge"}

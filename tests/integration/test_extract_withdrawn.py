@@ -64,7 +64,7 @@ def test_an_extract_older_than_the_one_delivered_stays(home, airflow, store):
     assert names(store) == sent
 
 
-@pytest.mark.parametrize("status", ["draft", "deprecated", "retired"])
+@pytest.mark.parametrize("status", ["draft", "proposed", "retired"])
 def test_only_active_contracts_are_served(status):
     recipient = catalog().recipients[RECIPIENT]
     product = catalog().products[recipient.product]

@@ -107,6 +107,7 @@ class Added:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, env={
             **clean, "CONCORD_CONTRACTS": str(self.contracts), "CONCORD_HOME": str(self.settings.home),
             "CONCORD_ENGINE": self.settings.engine, "CONCORD_CONNECTION_CONCORD_GLUCOSE_CLUB": self.access,
+            "CONCORD_ENVIRONMENT": "development",
             "AIRFLOW_HOME": str(self.settings.home / "airflow"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "PYTHONPATH": str(ROOT)})
 
     def concord(self, *words: str) -> dict[str, Any]:

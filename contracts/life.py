@@ -1,0 +1,78 @@
+"""The life of a contract: draft, proposed, reviewed, active, deprecated, retired; when it may run, and what a review is about.
+
+A review is about what a contract says, not how: comments, white space and the order of keys are left out of the fingerprint.
+So is the status, which only says whether the contract runs: proposed becomes active without a second review.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from contracts import jurisdictions, matching
+from contracts.load import KINDS, folders, table_files
+from contracts.model import Contract
+from contracts.reading import ContractError, text, yaml_of
+
+SERVED = ("active", "deprecated")
+REVIEWABLE = ("proposed", *SERVED)
+# Contracts of the lake's own tables (platform) are no promise to anybody: they change with the code, as the code does.
+REVIEWED_KINDS = ("core", *KINDS)
+RULES = ("jurisdictions", "matching")  # They decide who is one person, and whose yes counts.
+
+
+class Environment(StrEnum):
+    """What a lake is for: made-up data on which anything may be tried, or people."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+def environment(said: str) -> Environment:
+    """What CONCORD_ENVIRONMENT says; silence is production. Raises ContractError for anything else."""
+    try:
+        return Environment(said or Environment.PRODUCTION)
+    except ValueError:
+        raise ContractError(f"CONCORD_ENVIRONMENT is {said!r}; write {' or '.join(Environment)}. Production is what counts when "
+                            "nothing is said: contracts run there with a review only") from None
+
+
+def may_run(contract: Contract, where: Environment) -> bool:
+    """Whether a contract's status lets it run; in production a review must hold too, which the ledger knows."""
+    return contract.status in SERVED or (where is Environment.DEVELOPMENT and contract.status != "retired")
+
+
+def reviewable() -> dict[str, tuple[Path, ...]]:
+    """What a review can be about: kind/id and its file; and the rules that decide with all of them, which may have several."""
+    roots = folders()
+    rules = tuple(root / jurisdictions.FILE for root in roots if (root / jurisdictions.FILE).exists())
+    found = dict(zip(RULES, (rules, (matching.FILE,)), strict=True))
+    for kind in REVIEWED_KINDS:
+        for root in roots:
+            found |= {f"{kind}/{path.stem}": (path,) for path in sorted((root / kind).glob("*.yaml"))}
+    return found
+
+
+def declaring(table: str) -> str:
+    """Which reviewable contract declares a table of core."""
+    return f"core/{table_files()[table].stem}"
+
+
+def fingerprint(paths: tuple[Path, ...]) -> str:
+    """SHA-256 of what files say: canonical JSON of their YAML without the status."""
+    return hashlib.sha256(json.dumps([_said(path) for path in paths], sort_keys=True, separators=(",", ":"),
+                                     ensure_ascii=False, default=str).encode()).hexdigest()
+
+
+def stated(path: Path, key: str) -> str:
+    """What a file says of itself under a key of the standard, such as status; "-" where it is no contract of the standard."""
+    data = yaml_of(path, text(path))[0]
+    return str(data.get(key, "-")) if isinstance(data, dict) else "-"
+
+
+def _said(path: Path) -> Any:
+    data = yaml_of(path, text(path))[0]
+    return {key: value for key, value in data.items() if key != "status"} if isinstance(data, dict) else data

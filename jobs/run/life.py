@@ -1,0 +1,149 @@
+"""Whether the contracts that a stage reads may run: by their status, and outside development by a review that holds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from contracts import life
+from contracts.compare import between
+from contracts.life import Environment
+from contracts.load import Catalog
+from contracts.model import Contract, Product, Recipient, Source
+from contracts.reading import ContractError
+from jobs import keys
+from jobs.errors import NotInForce
+from jobs.lake import Lake
+from jobs.ledger import batches, contract_reviews
+from jobs.ledger.contract_reviews import Standing, State
+from jobs.settings import Settings
+
+CONSENT = ("core.consent", "core.identity", "core.contact_point")
+MOST_NAMED = 5
+
+
+def _source(known: Catalog, subject: str) -> list[Contract]:
+    return [known.sources[subject]]
+
+
+def _product(known: Catalog, subject: str) -> list[Contract]:
+    return [known.products[subject]]
+
+
+def _group(known: Catalog, subject: str) -> list[Contract]:
+    """None by its status: a release leaves out those that do not run."""
+    return []
+
+
+def _recipient(known: Catalog, subject: str) -> list[Contract]:
+    """By recipient, or by an extract of it (recipient-run)."""
+    recipient = known.recipients[subject if subject in known.recipients else subject.rpartition("-")[0]]
+    return [recipient, known.products[recipient.product]]
+
+
+def _nobody(known: Catalog, subject: str) -> list[Contract]:
+    """About who is whom, which no single contract decides."""
+    return []
+
+
+# Whose status decides about a stage. What is read besides must be reviewed too: see ``_read``.
+STAGES: dict[str, Callable[[Catalog, str], list[Contract]]] = {
+    "land": _source, "conform": _source, "replay.rejected": _source, "build": _product, "release": _group,
+    "extract.prepare": _recipient, "extract.deliver": _recipient, "resolve": _nobody, "link.train": _nobody}
+# No contract's life stops these: a duty (screening, purging, recalling), an officer's word, or an answer about what was done.
+FREE = frozenset({"screen", "purge", "recall", "extract.record", "explain", "replay", "review.show", "review.decide",
+                  "contract.review"})
+
+
+def refuse(settings: Settings, known: Catalog, lake: Lake, stage: str, subject: str) -> None:
+    """Raise NotInForce unless every contract that a stage reads may run; KeyError for a stage that no table here knows."""
+    where = life.environment(settings.environment)
+    if stage in FREE:
+        return
+    contracts = STAGES[stage](known, subject)
+    for contract in contracts:
+        if not life.may_run(contract, where):
+            raise NotInForce(_says(contract, where))
+    if where is Environment.DEVELOPMENT:
+        return
+    if stage == "release":
+        contracts = [p for p in known.release_groups()[subject] if life.may_run(p, where)]
+    asks_consent = any(isinstance(c, Product) and c.legal_basis.rests_on_consent for c in contracts)
+    names = _read(known, lake, contracts, asks_consent or STAGES[stage] is _nobody)
+    wrong = [f"{name} {_why(name, found)}" for name, found in standings(settings, lake, sorted(names)).items()
+             if found.state is not State.VALID]
+    if wrong:
+        more = f"\nand {len(wrong) - MOST_NAMED} more" if len(wrong) > MOST_NAMED else ""
+        raise NotInForce("outside development (CONCORD_ENVIRONMENT) only reviewed contracts run; `concord contract status` lists "
+                         "all of them:\n" + "\n".join(wrong[:MOST_NAMED]) + more)
+
+
+def standings(settings: Settings, lake: Lake, names: Iterable[str]) -> dict[str, Standing]:
+    """What the reviews of contracts come to. Raises KeysUnreadable where signatures cannot be checked."""
+    files, reviews = life.reviewable(), contract_reviews.every(lake)
+    if not reviews:
+        return {name: Standing(State.NONE) for name in names}
+    key = keys.public_key(settings.keys)
+    return {name: contract_reviews.standing(reviews, name, life.fingerprint(files[name]), key) for name in names}
+
+
+def since(name: str, found: Standing) -> str:
+    """What was edited in a contract since its review."""
+    files = life.reviewable()[name]
+    if found.review is None or len(files) != 1 or name in life.RULES:
+        return "its text was edited"
+    with tempfile.TemporaryDirectory() as folder:
+        old = Path(folder, files[0].parent.name, files[0].name)
+        old.parent.mkdir()
+        old.write_text(found.review["content"], "utf-8")
+        try:
+            changes = between(old, files[0]).changes
+        except ContractError:
+            return "what was reviewed does not fit the rules of today any more"
+    said = [f"{c.place}: {c.before} to {c.after}" for c in changes[:MOST_NAMED]]
+    more = [f"{len(changes) - MOST_NAMED} more"] if len(changes) > MOST_NAMED else []
+    return "; ".join([*said, *more]) or "words or its version, nothing that is compared"
+
+
+def _read(known: Catalog, lake: Lake, contracts: Iterable[Contract], is_about_people: bool) -> set[str]:
+    """What must be reviewed: contracts, the tables of core they read, and for whatever asks who people are or what they said
+    the rules and every source that anything came from, since its ``linkPurposes`` count."""
+    tables: set[str] = set()
+    for contract in contracts:
+        tables.update(contract.tables if isinstance(contract, Source) else ())
+        tables.update(contract.inputs if isinstance(contract, Product) else ())
+    found = {_name(contract) for contract in contracts}
+    if is_about_people:
+        tables.update(CONSENT)
+        landed = {name.rpartition(".")[0] for name in batches.conformed(lake)}
+        found |= {*life.RULES, *(f"sources/{source}" for source in landed & known.sources.keys())}
+    return found | {life.declaring(table) for table in tables}
+
+
+def _name(contract: Contract) -> str:
+    kinds: dict[type[Contract], str] = {Source: "sources", Product: "products", Recipient: "recipients"}
+    return f"{kinds[type(contract)]}/{contract.id}"
+
+
+def _says(contract: Contract, where: Environment) -> str:
+    name = _name(contract)
+    if contract.status == "retired":
+        return f"{name} is retired: it never runs again; what was released under it can be read on"
+    return (f"{name} is {contract.status}: in {where} only active and deprecated contracts run. When it is ready, write status: "
+            f"proposed, have it reviewed (`concord contract review {name}`), then write status: active")
+
+
+def _why(name: str, found: Standing) -> str:
+    again = f"let an officer run `concord contract review {name}`"
+    by = f"{found.review['reviewer']} on {found.review['reviewed_at']:%Y-%m-%d}" if found.review else ""
+    match found.state:
+        case State.VOID:
+            return f"was edited since {by} approved it ({since(name, found)}); {again}"
+        case State.REFUSED:
+            assert found.review is not None
+            return f"was refused by {by}: {found.review['remarks']}. To make it lawful: {found.review['instead']}"
+        case State.ALTERED:
+            return "has a review that the platform did not sign so: restore ledger.contract_review, or the signing key"
+        case _:
+            return f"has no review; {again}"

@@ -1,0 +1,174 @@
+"""Outside development a contract runs with a review that holds; drafts run in development alone, retired ones nowhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from contracts import ContractError, life
+from contracts.exit_codes import ExitCode
+from jobs.cli import app
+from jobs.errors import ConfigurationError, NotAuthorised, NotInForce
+from jobs.ledger import contract_reviews
+from jobs.read import released
+from jobs.run.contract_review import review, status
+from jobs.run.life import FREE, STAGES
+from jobs.run.product import build
+from jobs.run.release import release
+from jobs.schema import arrow_schema
+from jobs.settings import Settings
+from tests.integration.reviewing import House, housed, question
+from tests.integration.test_release import more_readings
+from tests.landing import lake_of
+
+GLUCOSE, FILE, GROUP = "products/glucose_daily", "products/glucose_daily.yaml", "engagement"
+NEEDED = ("jurisdictions", "matching", "core/consent", "core/contact_point", "core/identity", "core/observation", GLUCOSE)
+WIDER = ("[adherence_monitoring, decision_support]", "[adherence_monitoring, decision_support, research]")
+
+
+@pytest.fixture
+def house(small_release: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    yield from housed(small_release, tmp_path, monkeypatch)
+
+
+def standing(house: House, name: str = GLUCOSE) -> dict[str, object]:
+    return next(row for row in status(house.settings) if row["contract"] == name)
+
+
+def test_without_reviews_nothing_runs_and_the_audit_keeps_the_try(house: House) -> None:
+    with pytest.raises(NotInForce) as error:
+        build(house.settings, "glucose_daily")
+    assert error.value.exit_code is ExitCode.CONTRACT
+    said = str(error.value)
+    assert "core/consent has no review; let an officer run `concord contract review core/consent`" in said and "and 2 more" in said
+    assert max(lake_of(house.settings).arrow("ledger.audit").to_pylist(), key=lambda row: row["at"])["result"] == "failed"
+    assert build(house.trying, "glucose_daily").result == "unchanged"
+
+
+def test_with_every_contract_reviewed_that_it_reads_it_runs(house: House) -> None:
+    for name in NEEDED:
+        with pytest.raises(NotInForce, match=f"{name} has no review"):
+            build(house.settings, "glucose_daily")
+        house.approve(name)
+    assert build(house.settings, "glucose_daily").result == "unchanged"
+    with pytest.raises(NotInForce, match="products/engagement_daily has no review"):
+        release(house.settings, GROUP)
+
+
+def test_a_source_that_anything_came_from_must_be_reviewed(house: House) -> None:
+    house.approve(*NEEDED)
+    from jobs.ledger import batches
+    from tests.landing import RECEIVED
+    batches.record(lake_of(house.settings), "crm", 1, 0, RECEIVED, RECEIVED)
+    with pytest.raises(NotInForce, match="sources/crm has no review"):
+        build(house.settings, "glucose_daily")
+
+
+def test_an_edit_voids_a_review_and_says_what_changed_and_taken_back_it_holds_again(house: House) -> None:
+    house.approve(*NEEDED)
+    house.edit(FILE, ("id: glucose_daily\n", "id: glucose_daily  # of the app and the cloud\n"), ("status: active", "status: deprecated"))
+    assert standing(house)["review"] == "valid", "neither a comment nor the status is what was reviewed"
+    house.edit(FILE, WIDER)
+    said = r"glucose_daily was edited since officer on \d{4}.* approved it \(.*purposes: adherence_monitoring, decision_support to adherence"
+    with pytest.raises(NotInForce, match=said):
+        build(house.settings, "glucose_daily")
+    assert standing(house)["review"] == "void" and "research" in str(standing(house)["edited"])
+    house.edit(FILE, (WIDER[1], WIDER[0]))
+    assert standing(house)["review"] == "valid"
+
+
+def test_rules_are_reviewed_too(house: House) -> None:
+    house.approve(*NEEDED)
+    text = (house.folder / "jurisdictions.yaml").read_text("utf-8")
+    house.write("jurisdictions.yaml", re.sub(r"\b16\b", "13", text, count=1))
+    with pytest.raises(NotInForce, match="jurisdictions was edited since"):
+        build(house.settings, "glucose_daily")
+
+
+def test_a_refusal_says_why_and_how_to_make_it_lawful(house: House) -> None:
+    house.approve(*NEEDED)
+    with pytest.raises(ConfigurationError, match="give --remarks and --instead"):
+        review(house.settings, GLUCOSE, False, "no", "", question())
+    review(house.settings, GLUCOSE, False, "no basis", "ask for explicit consent", question())
+    with pytest.raises(NotInForce, match="was refused by officer on .*: no basis. To make it lawful: ask for explicit consent"):
+        build(house.settings, "glucose_daily")
+
+
+def test_only_an_officer_reviews(house: House) -> None:
+    for token in ("engineers-token", "services-token", "nobodys-token", ""):
+        with pytest.raises(NotAuthorised):
+            review(house.settings, GLUCOSE, True, "", "", question(token))
+    assert standing(house)["review"] == "none"
+
+
+def test_a_review_that_the_platform_did_not_sign_spoils_all_of_its_contract(house: House) -> None:
+    house.approve(*NEEDED)
+    review(house.settings, GLUCOSE, False, "no basis", "ask for explicit consent", question())
+    lake = lake_of(house.settings)
+    row = {**contract_reviews.every(lake)[-1], "decision": "approved"}
+    lake.merge_arrow(contract_reviews.TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(contract_reviews.TABLE))))
+    assert standing(house)["review"] == "altered"
+    with pytest.raises(NotInForce, match="did not sign so"):
+        build(house.settings, "glucose_daily")
+
+
+def test_what_the_author_is_told_needs_remarks(house: House) -> None:
+    house.edit("products/optin_rates.yaml", ("minimumCell, value: 7", "minimumCell, value: 4"))
+    with pytest.raises(ConfigurationError, match=r"say in --remarks why .*\n.*minimumCell 4 hides nobody"):
+        review(house.settings, "optin_rates", True, "", "", question())
+
+
+def test_a_draft_runs_in_development_alone_and_is_not_reviewed(house: House) -> None:
+    house.approve(*NEEDED)
+    house.edit(FILE, ("status: active", "status: draft"))
+    with pytest.raises(ConfigurationError, match="is draft; a review is about what is proposed"):
+        house.approve(GLUCOSE)
+    with pytest.raises(NotInForce, match="is draft: in production only active and deprecated contracts run"):
+        build(house.settings, "glucose_daily")
+    assert build(house.trying, "glucose_daily").result == "done"
+
+
+def test_a_retired_contract_runs_nowhere_and_its_released_data_is_read_on(house: House) -> None:
+    house.edit(FILE, ("status: active", "status: retired"))
+    for settings in (house.settings, house.trying):
+        with pytest.raises(NotInForce, match="glucose_daily is retired: it never runs again"):
+            build(settings, "glucose_daily")
+    more_readings(house.trying)
+    for product in ("engagement_daily", "optin_rates"):
+        build(house.trying, product)
+    assert release(house.trying, GROUP).facts["number"] == 2
+    assert released("glucose_daily", settings=house.trying).release == 1
+
+
+def test_every_stage_is_in_a_table() -> None:
+    """One that is in none raises KeyError, so nothing runs beside the rule."""
+    source = "\n".join(path.read_text("utf-8") for path in Path("jobs/run").glob("*.py"))
+    assert set(re.findall(r'open_shell\(settings, "([a-z.]+)"', source)) == STAGES.keys() | FREE
+    assert not STAGES.keys() & FREE
+
+
+def test_silence_is_production_and_other_words_are_refused() -> None:
+    assert life.environment(Settings(home=Path("x"), environment="").environment) is life.Environment.PRODUCTION
+    with pytest.raises(ContractError, match="CONCORD_ENVIRONMENT is 'prod'; write development or production"):
+        life.environment("prod")
+
+
+def test_the_commands(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("HOME", str(house.settings.home)), ("LAKE", ""), ("ENVIRONMENT", "production")):
+        monkeypatch.setenv(f"CONCORD_{name}", value)
+    token = house.folder.parent / "token"
+    token.write_text("officers-token")
+    token.chmod(0o600)
+    words = ["contract", "review", str(house.folder / FILE), "--approve", "--token-file", str(token)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0 and done.output.startswith("officer approved products/glucose_daily 1.0.0 ("), done.output
+    found = {row["contract"]: row for row in json.loads(CliRunner().invoke(app, ["contract", "status", "--json"]).output)}
+    assert found[GLUCOSE]["runs"] and found[GLUCOSE]["reviewer"] == "officer" and not found["products/optin_rates"]["runs"]
+    assert "glucose_daily" in CliRunner().invoke(app, ["contract", "status"]).output
+    assert isinstance(CliRunner().invoke(app, ["contract", "review", "glucose", "--approve"]).exception, ConfigurationError)
