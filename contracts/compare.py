@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from contracts.life import SERVED
 from contracts.load import one
+from contracts.majors import family, next_major
 from contracts.model import Contract, Product, Recipient, Source
 from contracts.quality import Rule, Severity
 from contracts.reading import ContractError
@@ -61,6 +62,11 @@ def _others(old: Any, new: Any) -> Breaks:
 def _ended(old: Any, new: Any) -> Breaks:
     """Only what is active or deprecated is made and served."""
     return "readers" if old in SERVED and new not in SERVED else None
+
+
+def _ends(old: Any, new: Any) -> Breaks:
+    """To say that a product ends, or later than was said, takes nothing away yet; sooner does."""
+    return "readers" if old and new and new.on < old.on else None
 
 
 def _upper(old: Any, new: Any) -> Breaks:
@@ -115,7 +121,8 @@ COMMON: dict[str, Judge] = {"name": _safe, "description": _safe, "owner": _safe,
 PRODUCT: dict[str, Judge] = {
     **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
     "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,
-    "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _others, "retention_days": _less}
+    "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _others, "retention_days": _less,
+    "retirement": _ends}
 RECIPIENT: dict[str, Judge] = {
     **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
     "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _others,
@@ -133,17 +140,24 @@ JUDGES: dict[type, dict[str, Judge]] = {Source: SOURCE, Product: PRODUCT, Recipi
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two versions of a contract: their numbers, what changed, and the number that the new one lacks (None: it has it)."""
+    """Two versions of a contract: their numbers, what changed, and the number that the new one lacks (None: it has it).
+
+    beside: the id under which what breaks a product's readers must live beside it; None where that is not asked for.
+    """
 
     old: str
     new: str
     needed: str | None
     changes: list[Change]
+    beside: str | None = None
 
 
 def between(old: Path, new: Path) -> Comparison:
-    """Compare two files. Raises ContractError where one is broken, or where they are no versions of one contract."""
-    if old.resolve().parent.name != new.resolve().parent.name or old.name != new.name:
+    """Compare two files, of a product majors too. Raises ContractError where one is broken, or where they are no versions of
+    one contract."""
+    kind = new.resolve().parent.name
+    alike = family(old.stem)[0] == family(new.stem)[0] if kind == "products" else old.stem == new.stem
+    if old.resolve().parent.name != kind or not alike or old.suffix != new.suffix:
         raise ContractError(f"{new}: is no version of {old}; name two files called alike, in folders called alike")
     try:
         before = one(old)
@@ -152,7 +166,8 @@ def between(old: Path, new: Path) -> Comparison:
     after = one(new)
     found = table_changes(before, after) if isinstance(after, list) else changes(before, after)
     was, is_now = (_version(path, contract) for path, contract in ((old, before), (new, after)))
-    return Comparison(was, is_now, needed(was, is_now, found), found)
+    is_broken = isinstance(after, Product) and old.stem == new.stem and any(change.breaks for change in found)
+    return Comparison(was, is_now, needed(was, is_now, found), found, next_major(new.stem) if is_broken else None)
 
 
 def _version(path: Path, contract: Any) -> str:
@@ -170,7 +185,7 @@ def changes(old: Contract, new: Contract) -> list[Change]:
         found += _parts(_named(old.feeds), _named(new.feeds), "feeds", FEED)
         found += _mappings(old, new)
     elif isinstance(old, (Product, Recipient)) and isinstance(new, (Product, Recipient)):
-        found += table_changes([old.table], [new.table], has_sources=False)
+        found += table_changes([old.table], [new.table.model_copy(update={"name": old.table.name})], has_sources=False)
     return _sorted(found)
 
 

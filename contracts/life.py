@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from contracts import jurisdictions, matching
 from contracts.load import KINDS, folders, table_files
-from contracts.model import Contract
+from contracts.majors import has_ended
+from contracts.model import Contract, Product
 from contracts.reading import ContractError, text, yaml_of
 
 SERVED = ("active", "deprecated")
@@ -40,8 +42,11 @@ def environment(said: str) -> Environment:
                             "nothing is said: contracts run there with a review only") from None
 
 
-def may_run(contract: Contract, where: Environment) -> bool:
-    """Whether a contract's status lets it run; in production a review must hold too, which the ledger knows."""
+def may_run(contract: Contract, where: Environment, today: date) -> bool:
+    """Whether its status, and the last day of a product, let a contract run; in production a review must hold too, which the
+    ledger knows."""
+    if isinstance(contract, Product) and has_ended(contract, today):
+        return False
     return contract.status in SERVED or (where is Environment.DEVELOPMENT and contract.status != "retired")
 
 

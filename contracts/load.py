@@ -148,7 +148,7 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
         if product.legal_basis.rests_on_consent:
             name = consent_loss.table_of(product.id)
             all_tables[name] = report.model_copy(update={"name": name})
-        _hold_together(declared[product.id], product, all_tables, {}, ())
+        _hold_together(declared[product.id], product, all_tables, found["products"], ())
     recipients = list(found["recipients"].values())
     for place, recipient in enumerate(recipients):
         _hold_together(declared[recipient.id], recipient, all_tables, found["products"], recipients[:place])

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
+from contracts.majors import Retirement, refuse_other_major
 from contracts.places import near
 from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
 from contracts.result_types import typed
@@ -246,6 +247,7 @@ class Product(Contract):
     rounding: Annotated[int, Field(ge=2)] | None
     cell_columns: tuple[Name, ...]
     retention_days: Annotated[int, Field(gt=0)]
+    retirement: Retirement | None = None
 
     @property
     def is_aggregate(self) -> bool:
@@ -256,6 +258,7 @@ class Product(Contract):
     def _is_lawful(self) -> Product:
         refuse_unlawful_product(self)
         refuse_unfit_product(self)
+        refuse_other_major(self)
         return self
 
 
@@ -293,4 +296,4 @@ class Recipient(Contract):
 
 
 __all__ = ["Call", "Column", "Connection", "Contract", "Feed", "Mapping", "Product", "Recipient", "Refusal",
-           "RejectLimit", "Source", "Stream", "Table"]
+           "RejectLimit", "Retirement", "Source", "Stream", "Table"]

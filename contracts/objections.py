@@ -86,6 +86,10 @@ def _of_recipient(recipient: Recipient, products: Mapping[str, Product], today: 
         yield Objection(f"agreement {recipient.agreement} {when}, and an extract is kept for {recipient.expires_after_days}",
                         "have it renewed and write its new day into agreementExpiresOn, or shorten expiresAfterDays",
                         ("agreementExpiresOn",))
+    if (end := products[recipient.product].retirement) and end.on < date.fromisoformat(recipient.agreement_expires_on):
+        other = end.replaced_by or "another product"
+        yield Objection(f"product {recipient.product} is made until {end.on} only, and agreement {recipient.agreement} runs on",
+                        f"name {other}, as agreed with the recipient", ("product", recipient.product))
     # Research is compatible with whatever data were collected for (GDPR article 5(1)(b)).
     for purpose in sorted({*recipient.purposes} - {*products[recipient.product].purposes, Purpose.RESEARCH}):
         yield Objection(f"purpose {purpose} is none that product {recipient.product} is made for, so outside what its people "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from contracts.majors import lost_successor
 from contracts.model import Product, Recipient
 from contracts.places import near
 from contracts.protection import refuse_weak_basis
@@ -18,6 +19,8 @@ def refuse_misfit(contract: Any, tables: Mapping[str, Table], products: Mapping[
     """Raise TranslationError unless a contract fits the tables, products and recipients beside it."""
     if isinstance(contract, Product):
         _refuse_strange_inputs(contract, tables)
+        if products and (said := lost_successor(contract, products)):
+            raise TranslationError(said, "replacedBy")
         _refuse_shared_domain(contract, recipients)
     elif isinstance(contract, Recipient):
         _refuse_other_than_product(contract, products)

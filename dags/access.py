@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from airflow.sdk import BaseHook
 from airflow.sdk.log import mask_secret
@@ -29,8 +30,8 @@ def environment(connections: Iterable[str], delivers: bool = False) -> dict[str,
 
 
 def in_force(contract: Contract) -> bool:
-    """Whether a contract's status lets it run in this environment; without it no DAG is made, since each run would fail."""
-    return life.may_run(contract, life.environment(os.environ.get("CONCORD_ENVIRONMENT", "")))
+    """Whether a contract may run in this environment, today; without it no DAG is made, since each run would fail."""
+    return life.may_run(contract, life.environment(os.environ.get("CONCORD_ENVIRONMENT", "")), datetime.now(UTC).date())
 
 
 def connection(name: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from contracts import ContractError
 from contracts.compare import Change, between
+from contracts.majors import family
 from expectations import EXTRA
 from jobs.cli_review import TokenFile, question
 from jobs.errors import ConfigurationError
@@ -92,7 +93,7 @@ def review(contract: Annotated[str, typer.Argument(help="Kind and id (products/g
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
-    """Every contract: its status, its review, and whether it runs here (CONCORD_ENVIRONMENT).
+    """Every contract: its status, its review, whether it runs here (CONCORD_ENVIRONMENT), and which products end soon.
 
     A review is valid, void (the contract was edited since), refused, none, or altered (not as the platform signed it).
 
@@ -116,6 +117,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="JSON for machin
     for row in found:
         if row["edited"]:
             typer.echo(f"{row['contract']}: edited since: {row['edited']}")
+        if row["notice"]:
+            typer.echo(row["notice"])
         if row["review"] == "refused":
             typer.echo(f"{row['contract']}: refused: {row['remarks']}; to make it lawful: {row['instead']}")
 
@@ -127,18 +130,24 @@ def diff(old: Annotated[Path, typer.Argument(help="The contract as it was, in a 
     """What NEW changes of OLD: whom a change breaks, and the version number it needs.
 
     A change that breaks readers gives them other values than they were promised; one that breaks sources sets records
-    apart that are sound so far. Such a change needs a new major version, any other a higher number. Exits with 3 where
-    NEW's version is too low. A file in a whole tree of contracts is read beside those of its tree; words of closed
-    vocabularies are this installation's on both sides.
+    apart that are sound so far. Such a change needs a new major version, any other a higher number; a product's new major
+    lives beside the old one (NAME_v2.yaml), and may be NEW here. Exits with 3 where NEW's version is too low. A file in a
+    whole tree of contracts is read beside those of its tree; words of closed vocabularies are this installation's on both
+    sides.
 
     Example: concord contract diff ../main/contracts/core/consent.yaml contracts/core/consent.yaml
     """
     found = between(old, new)
     if as_json:
-        typer.echo(json.dumps({"old": found.old, "new": found.new, "needed": found.needed,
+        typer.echo(json.dumps({"old": found.old, "new": found.new, "needed": found.needed, "beside": found.beside,
                                "changes": [asdict(change) for change in found.changes]}, indent=2))
     else:
         _show(found.changes)
+    if found.beside:
+        raise ContractError(f"{new}: {_why(found.changes, False)} a new major must live beside it until its readers have moved. "
+                            f"Keep this file as it was; write the new contract into {found.beside}.yaml (id and schema name "
+                            f"{found.beside}, version {family(found.beside)[1]}.0.0); and say here until when it is made: "
+                            f"status: deprecated and {{property: retirement, value: {{date: ..., replacedBy: {found.beside}}}}}")
     if found.needed:
         raise ContractError(f"{new}: version is {found.new}; {_why(found.changes, found.new == found.old)} "
                             f"write version: {found.needed} or higher")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts import catalog, consent_loss
 from contracts.load import Catalog
+from contracts.majors import addressed, notice
 from jobs.errors import LakeError
 from jobs.lake import Lake
 from jobs.ledger import releases, withdrawals
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
+
+
+class RetiredProduct(UserWarning):
+    """A product is read that is not made any more, or not for long."""
 
 
 class SupersededRelease(UserWarning):
@@ -86,16 +92,19 @@ class Released:
 
 
 def released(product: str, release: int | None = None, settings: Settings | None = None) -> Released:
-    """A product as released: by the newest release, or by the one that is numbered.
+    """A product as released: by the newest release that has it, or by the one that is numbered.
 
-    A superseded release is read with a warning (SupersededRelease), so that what was done with it can be replayed.
+    ``name`` is the first major of a product, for good; ``name@2`` or ``name_v2`` its second. From thirty days before a product's
+    last day on it is read with a warning (RetiredProduct); afterwards its last release can be read on. A superseded release is
+    read with a warning (SupersededRelease), so that what was done with it can be replayed.
     Raises LakeError when there is no such product or release, NotReadable for whoever may not read the lake.
     """
     contracts, lake = _opened(settings)
+    product = addressed(product)
     if product not in contracts.products:
         raise LakeError(f"no product is called {product!r}; there are {', '.join(sorted(contracts.products))}")
     pins = [pin for pin in _pins(lake, contracts.products[product].release_group) if pin["product"] == product]
-    return _read(lake, product, release, pins)[0]
+    return _read(contracts, lake, product, release, pins)[0]
 
 
 def released_group(group: str, release: int | None = None, settings: Settings | None = None) -> dict[str, Released]:
@@ -107,7 +116,7 @@ def released_group(group: str, release: int | None = None, settings: Settings | 
     contracts, lake = _opened(settings)
     if group not in contracts.release_groups():
         raise LakeError(f"no release group is called {group!r}; there are {', '.join(sorted(contracts.release_groups()))}")
-    return {found.product: found for found in _read(lake, group, release, _pins(lake, group))}
+    return {found.product: found for found in _read(contracts, lake, group, release, _pins(lake, group))}
 
 
 def pinned(product: str | None = None, settings: Settings | None = None) -> list[dict[str, Any]]:
@@ -132,7 +141,7 @@ def _opened(settings: Settings | None) -> tuple[Catalog, Lake]:
     return contracts, Lake((settings or Settings()).lake_root, contracts.tables)
 
 
-def _read(lake: Lake, asked: str, release: int | None, pins: list[dict[str, Any]]) -> list[Released]:
+def _read(contracts: Catalog, lake: Lake, asked: str, release: int | None, pins: list[dict[str, Any]]) -> list[Released]:
     """What one release of those that are pinned (oldest first) holds: the newest, or the one that is numbered."""
     number = pins[-1]["number"] if pins and release is None else release
     wanted = [pin for pin in pins if pin["number"] == number]
@@ -145,6 +154,8 @@ def _read(lake: Lake, asked: str, release: int | None, pins: list[dict[str, Any]
         said = _superseded(lake, product, pin["number"], pins[-1]["number"])
         if said:
             warnings.warn(said, SupersededRelease, stacklevel=3)
+        if product in contracts.products and (told := notice(contracts.products[product], datetime.now(UTC).date())):
+            warnings.warn(told, RetiredProduct, stacklevel=3)
         found.append(Released(product, pin["number"], lake.path(f"product.{product}"), pin["table_version"], lake, said,
                               pin["false_match_rate"], pin["missed_match_rate"]))
     return found

@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from contracts import ContractError, catalog
+from contracts.life import Environment, may_run
 from infra.local import preflight
 from infra.local.airflow_api import AirflowRefused, Api
 from infra.local.flow import FRESHNESS, MATCHING, Flow, FlowFailed
@@ -88,10 +90,12 @@ def _start(given: argparse.Namespace, services: Services, home: Home, console: C
 
 
 def _dags() -> set[str]:
-    contracts = catalog()
-    return {"people", MATCHING, FRESHNESS, *(f"source_{name}" for name in contracts.sources),
-            *(f"product_{n}" for n in contracts.products), *(f"release_{n}" for n in contracts.release_groups()),
-            *(f"extract_{n}" for n in contracts.recipients), *(f"recall_{n}" for n in contracts.recipients)}
+    contracts, today = catalog(), datetime.now(UTC).date()
+    made = {kind: [c.id for c in getattr(contracts, kind).values() if may_run(c, Environment.DEVELOPMENT, today)]
+            for kind in ("products", "recipients")}
+    return {"people", MATCHING, FRESHNESS, *(f"source_{name}" for name in contracts.sources), *(f"product_{n}" for n in made["products"]),
+            *(f"release_{n}" for n in contracts.release_groups()), *(f"extract_{n}" for n in made["recipients"]),
+            *(f"recall_{n}" for n in contracts.recipients)}
 
 
 def _stay(services: Services) -> None:

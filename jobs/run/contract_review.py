@@ -8,6 +8,8 @@ from typing import Any
 
 from contracts import catalog, life
 from contracts.load import KINDS
+from contracts.majors import notice
+from contracts.model import Contract, Product
 from contracts.objections import found as objections
 from contracts.places import near
 from contracts.reading import text
@@ -62,20 +64,24 @@ def review(settings: Settings, contract: str, is_approved: bool, remarks: str, i
 
 
 def status(settings: Settings) -> list[dict[str, Any]]:
-    """Every contract: its status, what its reviews come to, who said so, and whether it may run here."""
-    where, files = life.environment(settings.environment), life.reviewable()
-    lake = Lake(settings.lake_root, catalog().tables)
-    found = []
+    """Every contract: its status, what its reviews come to, who said so, whether it may run here, and when a product ends."""
+    where, today, files, known = life.environment(settings.environment), datetime.now(UTC).date(), life.reviewable(), catalog()
+    contracts: dict[str, Contract] = {f"{kind}/{name}": contract for kind in KINDS
+                                      for name, contract in getattr(known, kind).items()}
+    lake, found = Lake(settings.lake_root, known.tables), []
     for name, standing in running.standings(settings, lake, files).items():
-        said = life.stated(files[name][0], "status")
-        by = standing.review or {}
-        is_served = said in (*life.SERVED, "-") or (where is life.Environment.DEVELOPMENT and said != "retired")
+        contract, by = contracts.get(name), standing.review or {}
+        ends = contract.retirement if isinstance(contract, Product) else None
         found.append({
-            "contract": name, "version": life.stated(files[name][0], "version"), "status": said, "review": str(standing.state),
-            "reviewer": by.get("reviewer"), "reviewed_at": by["reviewed_at"].isoformat() if by else None,
+            "contract": name, "version": life.stated(files[name][0], "version"), "status": life.stated(files[name][0], "status"),
+            "review": str(standing.state), "reviewer": by.get("reviewer"),
+            "reviewed_at": by["reviewed_at"].isoformat() if by else None,
             "remarks": by.get("remarks"), "instead": by.get("instead"),
             "edited": running.since(name, standing) if standing.state is State.VOID else None,
-            "runs": is_served and (where is life.Environment.DEVELOPMENT or standing.state is State.VALID)})
+            "runs": ((contract is None or life.may_run(contract, where, today))
+                     and (where is life.Environment.DEVELOPMENT or standing.state is State.VALID)),
+            "made_until": ends.on.isoformat() if ends else None, "replaced_by": ends.replaced_by if ends else None,
+            "notice": notice(contract, today) if isinstance(contract, Product) else None})
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 from contracts import life
@@ -58,17 +59,17 @@ FREE = frozenset({"screen", "purge", "recall", "extract.record", "explain", "rep
 
 def refuse(settings: Settings, known: Catalog, lake: Lake, stage: str, subject: str) -> None:
     """Raise NotInForce unless every contract that a stage reads may run; KeyError for a stage that no table here knows."""
-    where = life.environment(settings.environment)
+    where, today = life.environment(settings.environment), datetime.now(UTC).date()
     if stage in FREE:
         return
     contracts = STAGES[stage](known, subject)
     for contract in contracts:
-        if not life.may_run(contract, where):
+        if not life.may_run(contract, where, today):
             raise NotInForce(_says(contract, where))
     if where is Environment.DEVELOPMENT:
         return
     if stage == "release":
-        contracts = [p for p in known.release_groups()[subject] if life.may_run(p, where)]
+        contracts = [p for p in known.release_groups()[subject] if life.may_run(p, where, today)]
     asks_consent = any(isinstance(c, Product) and c.legal_basis.rests_on_consent for c in contracts)
     names = _read(known, lake, contracts, asks_consent or STAGES[stage] is _nobody)
     wrong = [f"{name} {_why(name, found)}" for name, found in standings(settings, lake, sorted(names)).items()
@@ -128,10 +129,13 @@ def _name(contract: Contract) -> str:
 
 def _says(contract: Contract, where: Environment) -> str:
     name = _name(contract)
+    if isinstance(contract, Product) and contract.retirement and contract.status in life.SERVED:
+        return (f"{name} was made until {contract.retirement}; write status: retired, or a later day where its readers need it")
     if contract.status == "retired":
         return f"{name} is retired: it never runs again; what was released under it can be read on"
-    return (f"{name} is {contract.status}: in {where} only active and deprecated contracts run. When it is ready, write status: "
-            f"proposed, have it reviewed (`concord contract review {name}`), then write status: active")
+    ready = "When it is ready, write status: proposed, and have" if contract.status == "draft" else "Have"
+    return (f"{name} is {contract.status}: in {where} only active and deprecated contracts run. {ready} it reviewed "
+            f"(`concord contract review {name}`), then write status: active")
 
 
 def _why(name: str, found: Standing) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.consent_loss import NOTED
+from contracts.majors import family
 from contracts.model import Product
 from contracts.vocabulary import LegalBasis
 from jobs.ledger import accounts
@@ -104,9 +105,20 @@ def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
 
 def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:
     """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
-    module = importlib.import_module(f"jobs.products.{product.id}")
+    module = _module(product.id)
     built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
     return work.keep("built", built), getattr(module, "derive", None)
+
+
+def _module(product_id: str) -> Any:
+    """A product's code: a major that has none of its own is built like the others of its family."""
+    try:
+        return importlib.import_module(f"jobs.products.{product_id}")
+    except ModuleNotFoundError as error:
+        base = family(product_id)[0]
+        if base == product_id or error.name != f"jobs.products.{product_id}":
+            raise
+        return importlib.import_module(f"jobs.products.{base}")
 
 
 def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, list[tuple[str, Entry]]]:

@@ -29,7 +29,7 @@ def release(settings: Settings, group: str) -> Report:
     """
     with open_shell(settings, "release", group, with_engine=True) as shell:
         now = datetime.now(UTC)
-        products = [p for p in shell.catalog.release_groups()[group] if may_run(p, environment(settings.environment))]
+        products = [p for p in shell.catalog.release_groups()[group] if may_run(p, environment(settings.environment), now.date())]
         _pin(shell, group, products, now)
         superseded.mark(shell, products, now)
         return shell.report

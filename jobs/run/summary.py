@@ -56,7 +56,7 @@ def _source(lake: Lake, source: str) -> dict[str, Any]:
 
 
 def _product(lake: Lake, product: Product) -> dict[str, Any]:
-    pin = releases.latest(lake, product.release_group).get(product.id)
+    pin = next((p for p in reversed(releases.of(lake, product.release_group)) if p["product"] == product.id), None)
     if pin is None:
         return {"product": product.id, "release": None}
     rows = accounts.of(lake, {candidate_id(product.id, pin["table_version"])})

@@ -23,6 +23,15 @@ def without_rules(base: str) -> str:
     return re.sub(r"    quality:\n(?:      .*\n)+", "", (OWN / base).read_text("utf-8"), count=1)
 
 
+def second(text: str) -> str:
+    """The contract of glucose_daily as its second major, to live beside it."""
+    for before, after in (("id: glucose_daily\n", "id: glucose_daily_v2\n"), ("version: 1.0.0", "version: 2.0.0"),
+                          ("- name: glucose_daily\n", "- name: glucose_daily_v2\n")):
+        assert before in text
+        text = text.replace(before, after, 1)
+    return text
+
+
 def is_refused(case: Case, folder: Path) -> None:
     """The broken contract is refused with the line it points at and what to write instead."""
     base, there, instead, pointed, parts = case

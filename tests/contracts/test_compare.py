@@ -13,8 +13,9 @@ import pytest
 from contracts import ContractError, catalog, compare
 from contracts.compare import between, needed
 from contracts.exit_codes import ExitCode
-from contracts.model import Feed, Mapping, Product, Recipient, Source, Stream
+from contracts.model import Feed, Mapping, Product, Recipient, Retirement, Source, Stream
 from contracts.table import Column, Table
+from tests.contracts.broken import second
 
 ROOT = Path(__file__).resolve().parents[2] / "contracts"
 SAYS_WHICH = {"id", "version", "path", "sha256"}
@@ -75,7 +76,6 @@ NEW_COLUMN = ("""
     (PRODUCT, "minimum: 10, maximum: 1000", "minimum: 20, maximum: 1000", "product.glucose_daily.mean_mg_dl.minimum", None),
     (PRODUCT, "status: active", "status: retired", "status", "readers"),
     (PRODUCT, "status: active", "status: draft", "status", "readers"),
-    (PRODUCT, "status: active", "status: deprecated", "status", None),
     ("products/engagement_daily.yaml", "value: [core.message, core.interaction]", "value: [core.message]", "inputs", "readers"),
     ("products/optin_rates.yaml", "value: [core.consent, core.identity]", "value: [core.consent, core.identity, core.message]",
      "inputs", None),
@@ -139,15 +139,36 @@ def concord(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_command_says_what_and_which_number(tmp_path: Path) -> None:
-    old, new = edited(tmp_path, PRODUCT, ("retentionDays, value: 1825", "retentionDays, value: 30"))
+    old, new = edited(tmp_path, CRM, ("retentionDays, value: 3650", "retentionDays, value: 30"))
     refused = concord(str(old), str(new))
     assert refused.returncode == ExitCode.CONTRACT and "retentionDays" in refused.stdout
     assert "write version: 2.0.0 or higher" in refused.stderr
     new.write_text(new.read_text("utf-8").replace("version: 1.0.0", "version: 2.0.0", 1), "utf-8")
     answered = concord(str(old), str(new), "--json")
     assert answered.returncode == 0
-    assert json.loads(answered.stdout) == {"old": "1.0.0", "new": "2.0.0", "needed": None, "changes": [
-        {"place": "retentionDays", "before": "1825", "after": "30", "breaks": "readers"}]}
+    assert json.loads(answered.stdout) == {"old": "1.0.0", "new": "2.0.0", "needed": None, "beside": None, "changes": [
+        {"place": "retentionDays", "before": "3650", "after": "30", "breaks": "readers"}]}
+
+
+def test_what_breaks_the_readers_of_a_product_lives_beside_it(tmp_path: Path) -> None:
+    shorter = ("retentionDays, value: 1825", "retentionDays, value: 30")
+    old, new = edited(tmp_path, PRODUCT, shorter)
+    refused = concord(str(old), str(new))
+    assert refused.returncode == ExitCode.CONTRACT
+    assert "write the new contract into glucose_daily_v2.yaml" in refused.stderr and "replacedBy: glucose_daily_v2}" in refused.stderr
+    beside = new.with_name("glucose_daily_v2.yaml")
+    beside.write_text(second(old.read_text("utf-8")).replace(*shorter), "utf-8")
+    found = between(old, beside)
+    assert found == compare.Comparison("1.0.0", "2.0.0", None, [compare.Change("retentionDays", "1825", "30", "readers")])
+    assert concord(str(old), str(beside)).returncode == 0
+
+
+@pytest.mark.parametrize(("then", "now", "breaks"), [
+    (None, "2027-06-30", None), ("2027-06-30", "2027-07-30", None), ("2027-06-30", "2027-05-30", "readers"), ("2027-06-30", None, None)])
+def test_a_product_may_end_later_and_not_sooner_than_was_said(then: str | None, now: str | None, breaks: str | None) -> None:
+    def end(day: str | None) -> Retirement | None:
+        return Retirement.model_validate({"date": day, "replacedBy": None}) if day else None
+    assert compare.PRODUCT["retirement"](end(then), end(now)) == breaks
 
 
 def test_two_contracts_are_no_versions_of_one_another(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ HARMLESS = {
     model.Stream: {"version", "deleted", "items", "cursor", "since", "revisit_days"},
     model.Mapping: {"required", "expression", "reads"}, model.Feed: {"when", "checks", "parse"},
     model.Source: {"tags", "service_levels", "refusal", "reject_limit"},  # refusal must be there where consents are
-    model.Product: {"tags", "service_levels"}, model.Recipient: {"tags", "service_levels"},
+    model.Product: {"tags", "service_levels", "retirement"}, model.Recipient: {"tags", "service_levels"},
     model.Contract: {"tags", "service_levels"}, model.Table: {"quality"},
 }
 

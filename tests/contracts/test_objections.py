@@ -13,6 +13,7 @@ import pytest
 
 from contracts import catalog
 from contracts.exit_codes import ExitCode
+from contracts.model import Retirement
 from contracts.objections import found
 from tests.contracts.broken import GLUCOSE, OPTIN, OWN, PARTNER
 
@@ -63,6 +64,16 @@ def test_a_purpose_that_no_source_joins_identities_for(monkeypatch, silent, told
     sources = {s.id: s.model_copy(update={"link_purposes": ()}) if s.id in silent else s for s in known.sources.values()}
     monkeypatch.setattr("contracts.objections.catalog", lambda: replace(known, sources=sources))
     assert [it.said.split(" is in ")[0] for _, _, it in found([OWN / GLUCOSE], DAY)] == told
+
+
+def test_a_recipient_of_a_product_that_ends_before_its_agreement(monkeypatch):
+    known = catalog()
+    ends = Retirement.model_validate({"date": "2027-06-30", "replacedBy": "glucose_daily_v2"})
+    products = {**known.products, "glucose_daily": known.products["glucose_daily"].model_copy(update={"retirement": ends})}
+    monkeypatch.setattr("contracts.objections.catalog", lambda: replace(known, products=products))
+    told = [f"{it.said}; {it.instead}" for _, _, it in found([OWN / PARTNER], DAY)]
+    assert told == ["product glucose_daily is made until 2027-06-30 only, and agreement DUA-2026-014 runs on; name glucose_daily_v2, as "
+                    "agreed with the recipient"]
 
 
 def test_our_own_contracts_give_no_cause(tmp_path):

@@ -18,6 +18,7 @@ from jobs.ledger import lineage
 from jobs.run import freshness, review
 from jobs.run.asking import Question
 from jobs.run.conform import conform
+from jobs.run.contract_review import review as contract_review
 from jobs.run.explain import explain
 from jobs.run.extract import deliver, prepare, record
 from jobs.run.land import land
@@ -119,6 +120,8 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"review.show.{match}"
     review.decide(settings, "same", match, opinion)
     yield f"review.decide.{match}"
+    contract_review(settings, "products/glucose_daily", True, "lawful", "", Question(b'{"token": "officers-token"}'))
+    yield "contract.review.products/glucose_daily"
     recall(settings, RECIPIENT)
     yield f"recall.{RECIPIENT}"
     freshness.record(settings)

@@ -72,9 +72,9 @@ def test_a_source_that_anything_came_from_must_be_reviewed(house: House) -> None
 
 def test_an_edit_voids_a_review_and_says_what_changed_and_taken_back_it_holds_again(house: House) -> None:
     house.approve(*NEEDED)
-    house.edit(FILE, ("id: glucose_daily\n", "id: glucose_daily  # of the app and the cloud\n"), ("status: active", "status: deprecated"))
+    house.edit(FILE, ("id: glucose_daily\n", "id: glucose_daily  # of the app and the cloud\n"), ("status: active", "status: proposed"))
     assert standing(house)["review"] == "valid", "neither a comment nor the status is what was reviewed"
-    house.edit(FILE, WIDER)
+    house.edit(FILE, WIDER, ("status: proposed", "status: active"))
     said = r"glucose_daily was edited since officer on \d{4}.* approved it \(.*purposes: adherence_monitoring, decision_support to adherence"
     with pytest.raises(NotInForce, match=said):
         build(house.settings, "glucose_daily")
