@@ -24,7 +24,7 @@ class ExitCode(IntEnum):
     REFUSED = 6, "The source system refuses us, or answers what must not be trusted."
     APPROVAL = 7, "No valid approval, or no proof of who asks; nothing was delivered or told."
     INTEGRITY = 8, "The accounts do not add up, or a release contradicts its permits."
-    LATE = 9, "A service level or a duty that a contract promises is not kept."
+    LATE = 9, "What a contract promises about time is not kept: a service level, a duty, or data past its retention."
     UNAVAILABLE = 75, "A source, the engine or the store does not answer for now, or another run was in the way."
 
     @property

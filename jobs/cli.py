@@ -26,6 +26,7 @@ from jobs import (
     cli_recall,
     cli_rejected,
     cli_replay,
+    cli_retention,
     cli_review,
     cli_table,
     cli_zones,
@@ -250,6 +251,7 @@ cli_review.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)
+cli_retention.add(app, _report)
 cli_drift.add(app, _known)
 cli_quality.add(app, _known)
 cli_table.add(app, _known, _report)

@@ -49,6 +49,12 @@ class SourceRefused(ConcordError):
     exit_code = ExitCode.REFUSED
 
 
+class Overdue(ConcordError):
+    """Data is kept past its retention; what could go is gone."""
+
+    exit_code = ExitCode.LATE
+
+
 class ConfigurationError(ConcordError):
     """A setting or a connection is missing or wrong."""
 

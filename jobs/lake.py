@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
@@ -22,7 +22,7 @@ from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
 from jobs.stamps import refuse_foreign
 from jobs.storage import arrow_files, storage_options
-from jobs.versions import PROPERTIES, reach_back
+from jobs.versions import PROPERTIES, reach_back, swept
 from jobs.written import (
     GONE,
     Rows,
@@ -229,8 +229,8 @@ class Lake:
         writer = typed.write.format("delta").mode("overwrite").option("userMetadata", stamps.stamp(note))
         before = self.version(name)
         self._commit(name, lambda: writer.save(self.path(name)))
-        if self.version(name) == before:
-            self._empty(name, note)
+        if self.version(name) == before:  # Sail makes no commit when there is nothing to write.
+            self._commit(name, lambda: self._nothing(self._writable(name), name, "overwrite", note))
         return self.version(name)
 
     def purge(self, name: str, rows: DataFrame) -> None:
@@ -245,6 +245,13 @@ class Lake:
         self._commit(name, lambda: self._writable(name).vacuum(
             retention_hours=0, dry_run=False, enforce_retention_duration=False, commit_properties=_properties()))
 
+    def sweep(self, name: str, keep: Collection[int], hours: int, dry_run: bool = False) -> int:
+        """Remove the files that neither the newest version nor one of ``keep`` needs, and that nobody has for ``hours``.
+
+        Other versions cannot be read any more. Returns how many files there were; with ``dry_run`` they stay.
+        """
+        return swept(self.ensure(name), self.path(name), keep, hours, dry_run)
+
     def restore(self, name: str, version: int) -> None:
         """Make the newest version equal to an earlier one, whoever wrote the newest; nothing of the history is lost."""
         self._commit(name, lambda: self._opened(name).restore(version, commit_properties=_properties()))
@@ -252,14 +259,10 @@ class Lake:
 
     def accept(self, name: str) -> None:
         """Take over what somebody wrote by hand, by a commit of ours that adds nothing to it."""
-        nothing = arrow_schema(self.contract(name)).empty_table()
-        self._commit(name, lambda: write_deltalake(self._opened(name), nothing, mode="append", commit_properties=_properties()))
+        self._commit(name, lambda: self._nothing(self._opened(name), name, "append"))
 
-    def _empty(self, name: str, note: dict[str, Any] | None) -> None:
-        """Commit a version without rows: Sail makes no commit when there is nothing to write."""
-        nothing = arrow_schema(self.contract(name)).empty_table()
-        self._commit(name, lambda: write_deltalake(self._writable(name), nothing, mode="overwrite",
-                                                   commit_properties=_properties(note)))
+    def _nothing(self, table: DeltaTable, name: str, mode: Literal["append", "overwrite"], note: dict[str, Any] | None = None) -> None:
+        write_deltalake(table, arrow_schema(self.contract(name)).empty_table(), mode=mode, commit_properties=_properties(note))
 
     @property
     def spark(self) -> SparkSession:

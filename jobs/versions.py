@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Collection
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -33,3 +35,16 @@ def reach_back(table: str) -> None:
         log.remove(HINT)
     else:
         log.write(HINT, json.dumps({"version": 0, "size": pq.read_metadata(io.BytesIO(first)).num_rows}).encode())
+
+
+def swept(table: Any, path: str, keep: Collection[int], hours: int, dry_run: bool) -> int:
+    """Remove the files that neither the newest version of a DeltaTable nor one of ``keep`` needs; how many there were.
+
+    No commit is made, as VACUUM makes two, so that what was built of the newest version still is.
+    """
+    names = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True,
+                         keep_versions=sorted(keep))
+    files = Files(path)
+    for name in () if dry_run else names:
+        files.remove(name)
+    return len(names)

@@ -22,6 +22,17 @@ def of(lake: Lake, group: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda r: (r["number"], r["product"]))
 
 
+def every(lake: Lake) -> list[dict[str, Any]]:
+    """Every pin of any group, oldest first."""
+    return sorted(lake.arrow(TABLE).to_pylist(), key=lambda r: (r["released_at"], r["release_group"], r["number"], r["product"]))
+
+
+def unpin(lake: Lake, pins: Sequence[dict[str, Any]]) -> None:
+    """Take pins back in one commit: their versions are no release any more."""
+    gone = pa.Table.from_pylist(list(pins), schema=arrow_schema(lake.contract(TABLE)))
+    lake.merge_arrow(TABLE, gone.slice(0, 0), gone=gone)
+
+
 def latest(lake: Lake, group: str) -> dict[str, dict[str, Any]]:
     """The pins of a group's newest release by product; empty before the first."""
     rows = of(lake, group)

@@ -30,6 +30,7 @@ from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.run.replay import replay
 from jobs.run.replay_rejected import replay as replay_rejected
+from jobs.run.retention import retention
 from jobs.run.screen import screen
 from jobs.run.train import train
 from jobs.settings import Settings
@@ -93,6 +94,8 @@ def _products(settings: Settings) -> Iterator[str]:
         yield f"build.{product}"
     release(settings, GROUP)
     yield f"release.{GROUP}"
+    retention(settings, lambda _: None)
+    yield "retention.all"
 
 
 def _partner(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) -> Iterator[str]:

@@ -1,0 +1,228 @@
+"""What is past its contract's days goes, zone by zone; what stays is named with what keeps it; a killed run is made good."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts import catalog
+from contracts.exit_codes import ExitCode
+from jobs import cli
+from jobs.errors import LakeError, Overdue
+from jobs.lake import Lake
+from jobs.ledger import accounts, batches, releases
+from jobs.ledger import retention as ledger
+from jobs.read import released
+from jobs.run.conform import conform
+from jobs.run.retention import retention
+from jobs.run.summary import summary
+from jobs.settings import Settings
+from tests import small_lake
+from tests.faults.same import CLOCKS, contents
+from tests.integration.test_old_releases import known
+from tests.integration.test_refused import BATCH, LONG_AGO, SECRET, bytes_of, case, contact, no
+from tests.integration.two_releases import GLUCOSE, GROUP, SECOND, airflow, prepared
+from tests.landing import lake_of, land, tolerate
+from tests.small_lake import copy
+
+__all__ = ["airflow", "prepared"]
+
+SOURCE, RAW = "crm", "raw.crm"
+DAYS = 30
+OLD = LONG_AGO
+TEXT = "The old question of Bert"
+FIRST = [*BATCH, case(6, "bert", TEXT)]
+TODAY = [contact("carl"), *no("carl")[1:], case(7, "carl", "A new question")]
+Told = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_month() -> Iterator[None]:
+    """The source's contract allows a month."""
+    sources = catalog().sources
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sources, SOURCE, sources[SOURCE].model_copy(update={"retention_days": DAYS}))
+        yield
+
+
+@pytest.fixture(scope="module")
+def conformed(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Settings:
+    """A batch that is past its retention, with records of every outcome, and one of today."""
+    made = small_lake.settings(tmp_path_factory.mktemp("retention"), engine)
+    with pytest.MonkeyPatch.context() as patch:
+        tolerate(patch, SOURCE)
+        land(made, SOURCE, FIRST, at=OLD)
+        land(made, SOURCE, TODAY, 2, datetime.now(UTC))
+        conform(made, SOURCE)
+    return made
+
+
+@pytest.fixture
+def home(conformed: Settings, tmp_path: Path) -> Settings:
+    return copy(conformed, tmp_path / "home")
+
+
+def run(made: Settings, **more: Any) -> tuple[str, dict[tuple[str, str], dict[str, Any]]]:
+    """Run it; its result, and what it told by table and scope."""
+    told: Told = []
+    report = retention(made, told.append, **more)
+    return report.result, {(row["table_name"], row["scope"]): row for row in told[0]["tables"]}
+
+
+def versions(made: Settings) -> dict[str, int]:
+    """Of every table; one that is empty is as if it were not there."""
+    return {name: max(lake_of(made).version(name), 0) for name in catalog().tables if name != "ledger.audit"}
+
+
+def batches_of(made: Settings, table: str) -> set[str]:
+    return set(lake_of(made).arrow(table)["batch_id"].to_pylist())
+
+
+def test_what_is_past_its_days_goes_and_what_tells_who_said_no_stays(home: Settings) -> None:
+    kept = {table: lake_of(home).arrow(table).to_pylist() for table in ("core.consent", "core.identity", f"{RAW}__deleted")}
+    result, told = run(home, grace_hours=0)
+    raw, cases = told[RAW, SOURCE], told["core.interaction", SOURCE]
+    assert (result, raw["rows"], raw["overdue"], raw["days"]) == ("done", len(FIRST), 0, DAYS)
+    assert cases["rows"] == 3 and cases["oldest_at"] == raw["oldest_at"] > OLD
+    assert batches_of(home, RAW) == batches_of(home, "core.interaction") == {"crm.000002"}
+    assert not batches_of(home, f"{RAW}__rejected") and not batches_of(home, f"{RAW}__refused")
+    assert {table: lake_of(home).arrow(table).to_pylist() for table in kept} == kept and kept["core.consent"]
+    for zone in ("raw", "core"):
+        assert TEXT.encode() not in bytes_of(Path(home.lake_root, zone)) and SECRET not in bytes_of(Path(home.lake_root, zone))
+    found = lake_of(home).arrow("safety.candidate").to_pylist()
+    assert [row["record_id"] for row in found] == ["cases/1"], "what was refused is screened before it goes, and safety keeps it"
+
+
+def test_accounts_still_balance(home: Settings) -> None:
+    before = summary(home)["sources"]
+    run(home)
+    landed = sum(row["rows"] for row in batches.of(lake_of(home), SOURCE))
+    removed = [row for row in lake_of(home).arrow(accounts.TABLE).to_pylist() if row["stage"] == "retention" and row["table_name"] == RAW]
+    assert lake_of(home).arrow(RAW).num_rows + sum(row["rows"] for row in removed) == landed
+    assert summary(home)["sources"] == before
+
+
+def test_a_second_run_and_a_dry_run_change_nothing(home: Settings) -> None:
+    before = versions(home)
+    result, told = run(home, dry_run=True)
+    assert (result, versions(home), told[RAW, SOURCE]["rows"]) == ("unchanged", before, len(FIRST))
+    run(home)
+    after = versions(home)
+    result, told = run(home)
+    assert (result, versions(home), told[RAW, SOURCE]["rows"]) == ("unchanged", after, 0)
+
+
+def test_a_batch_that_waits_is_kept_and_named(tmp_path: Path, engine: str) -> None:
+    made = small_lake.settings(tmp_path / "home", engine)
+    land(made, SOURCE, FIRST, at=OLD)
+    told: Told = []
+    for _ in range(2):
+        with pytest.raises(Overdue, match=r"raw.crm of crm \(batch crm.000001\)"):
+            retention(made, told.append)
+    (row,) = [row for row in told[0]["tables"] if row["table_name"] == RAW]
+    assert (row["rows"], row["overdue"], row["kept_by"]) == (0, len(FIRST), "batch crm.000001")
+    assert lake_of(made).arrow(RAW).num_rows == len(FIRST)
+    assert lake_of(made).arrow(ledger.TABLE).num_rows == 1, "nothing changed the second time, so nothing is written"
+    assert not lake_of(made).exists("core.interaction"), "a table that is not there yet is not made: builds wait for it"
+
+
+KILLED: dict[str, tuple[Any, str, int]] = {
+    "counted": (Lake, "purge", 1), "pointers gone": (Lake, "purge", 3), "payloads gone": (accounts, "write", 1),
+    "accounted": (ledger, "write", 2), "core counted": (Lake, "merge", 2), "core rows gone": (accounts, "write", 2)}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(conformed: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    made = copy(conformed, tmp_path_factory.mktemp("undisturbed") / "home")
+    run(made)
+    return contents(made.home, CLOCKS)
+
+
+@pytest.mark.parametrize("moment", KILLED)
+def test_a_killed_run_is_made_good_by_the_next(home: Settings, undisturbed: dict[str, list[str]], moment: str) -> None:
+    owner, name, nth = KILLED[moment]
+    calls, write = [0], getattr(owner, name)
+
+    def killed(*args: Any, **more: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == nth:
+            raise KeyboardInterrupt
+        return write(*args, **more)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(owner, name, killed)
+        run(home)
+    run(home)
+    assert contents(home.home, CLOCKS) == undisturbed
+
+
+def aged(made: Settings, number: int) -> None:
+    """Let a release be older than its products' retention."""
+    lake, long_ago = lake_of(made), datetime.now(UTC) - timedelta(days=catalog().products["glucose_daily"].retention_days + 1)
+    rows = lake.arrow(releases.TABLE)
+    old = [{**row, "released_at": long_ago} for row in rows.to_pylist() if row["number"] == number]
+    lake.merge_arrow(releases.TABLE, rows.from_pylist(old, schema=rows.schema))
+
+
+def test_the_newest_release_is_never_removed(small_release: Settings, tmp_path: Path) -> None:
+    made = copy(small_release, tmp_path / "home")
+    aged(made, 1)
+    with pytest.raises(Overdue, match="release engagement/1, the newest"):
+        run(made)
+    assert released("glucose_daily", 1, made).arrow().num_rows
+
+
+def test_an_old_release_goes_with_its_files_and_takes_nothing_from_the_newer(prepared: Path, tmp_path: Path, engine: str) -> None:
+    made = copy(Settings(home=prepared, lake="", engine=engine), tmp_path / "home")
+    lake, before = lake_of(made), known(made, SECOND)
+    pins = {pin["number"]: pin["table_version"] for pin in releases.of(lake, GROUP) if pin["product"] == GLUCOSE}
+    built = versions(made)
+    aged(made, 1)
+    assert run(made)[1]["product.glucose_daily", GLUCOSE]["rows"] == 24
+    assert lake.arrow(f"product.{GLUCOSE}", pins[1]).num_rows == 24, "a week of grace"
+    aged(made, 2)
+    with pytest.raises(Overdue, match="release engagement/2, the newest"):
+        run(made, grace_hours=0)
+    with pytest.raises(LakeError, match="has no release 1; released are: 2"):
+        released(GLUCOSE, 1, made)
+    with pytest.raises(FileNotFoundError):
+        lake.arrow(f"product.{GLUCOSE}", pins[1])
+    assert known(made, SECOND) == before
+    assert {n: v for n, v in versions(made).items() if n[:6] != "ledger"} == {n: v for n, v in built.items() if n[:6] != "ledger"}
+
+
+def test_a_release_keeps_core_rows_that_are_past_theirs(small_release: Settings, tmp_path: Path,
+                                                        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, sources = copy(small_release, tmp_path / "home"), catalog().sources
+    lake = lake_of(made)
+    readings = [feed for feed in sources["adherence_app"].feeds if feed.table == "core.observation"]
+    monkeypatch.setitem(sources, SOURCE, sources[SOURCE].model_copy(update={"feeds": (*sources[SOURCE].feeds, *readings)}))
+    lake.ensure(RAW)
+    lake.ensure(f"{RAW}__replayed")
+    batches.record(lake, SOURCE, 1, 0, OLD, OLD)
+    held, rows = lake.arrow("core.observation").num_rows, released("glucose_daily", 1, made).arrow().to_pylist()
+    monkeypatch.setenv("CONCORD_HOME", str(made.home))
+    monkeypatch.setenv("CONCORD_ENGINE", made.engine)
+    ended = command(monkeypatch, "retention", "--json")
+    printed = capsys.readouterr()
+    assert ended == ExitCode.LATE, printed
+    (row,) = [r for r in json.loads(printed.out)["tables"] if (r["table_name"], r["scope"]) == ("core.observation", SOURCE)]
+    assert (row["rows"], row["overdue"], row["kept_by"]) == (held, held, "release engagement/1")
+    assert "core.observation of crm (release engagement/1)" in printed.err and "retentionDays" in printed.err
+    assert lake_of(made).arrow("core.observation").num_rows == 0 and released("glucose_daily", 1, made).arrow().to_pylist() == rows
+    assert command(monkeypatch, "retention") == ExitCode.LATE
+    assert "kept by" in capsys.readouterr().out
+
+
+def command(patch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit status of a command in this process."""
+    patch.setattr("sys.argv", ["concord", *words])
+    ended: Callable[[], None] = cli.main
+    with pytest.raises(SystemExit) as status:
+        ended()
+    return int(status.value.code or 0)
