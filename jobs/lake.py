@@ -261,7 +261,7 @@ class Lake:
         """Take over what somebody wrote by hand, by a commit of ours that adds nothing to it."""
         self._commit(name, lambda: self._nothing(self._opened(name), name, "append"))
 
-    def _nothing(self, table: DeltaTable, name: str, mode: Literal["append", "overwrite"], note: dict[str, Any] | None = None) -> None:
+    def _nothing(self, table: DeltaTable, name: str, mode: Literal["append", "overwrite"], note: Any = None) -> None:
         write_deltalake(table, arrow_schema(self.contract(name)).empty_table(), mode=mode, commit_properties=_properties(note))
 
     @property

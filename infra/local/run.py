@@ -94,8 +94,8 @@ def _dags() -> set[str]:
     made = {kind: [c.id for c in getattr(contracts, kind).values() if may_run(c, Environment.DEVELOPMENT, today)]
             for kind in ("products", "recipients")}
     return {"people", MATCHING, FRESHNESS, *(f"source_{name}" for name in contracts.sources),
-            *(f"product_{n}" for n in made["products"]), *(f"release_{n}" for n in contracts.release_groups()), *(f"extract_{n}" for n in made["recipients"]),
-            *(f"recall_{n}" for n in contracts.recipients)}
+            *(f"product_{n}" for n in made["products"]), *(f"release_{n}" for n in contracts.release_groups()),
+            *(f"extract_{n}" for n in made["recipients"]), *(f"recall_{n}" for n in contracts.recipients)}
 
 
 def _stay(services: Services) -> None:
