@@ -76,7 +76,13 @@ def _asked(found: Released, sql: str) -> pl.DataFrame:
 
 
 def _write(rows: pl.DataFrame, out: Path) -> None:
-    {".parquet": rows.write_parquet, ".csv": rows.write_csv, ".ndjson": rows.write_ndjson}[out.suffix](out)
+    match out.suffix:
+        case ".parquet":
+            rows.write_parquet(out)
+        case ".csv":
+            rows.write_csv(out)
+        case _:
+            rows.write_ndjson(out)
 
 
 def _show(rows: pl.DataFrame, limit: int, of: str) -> None:
