@@ -26,7 +26,9 @@ def deadlines(kind: str, *contracts: Source | Product | Recipient) -> list[Deadl
 
 
 def _alert(subject: str, level: ServiceLevel) -> DeadlineAlert:
-    return DeadlineAlert(reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=level.within, name=f"{level.name} of {subject}",
+    # Seconds, which Airflow still reads: a run whose deadline is a timedelta cannot be cleared (apache/airflow 70368).
+    seconds: Any = level.within.total_seconds()
+    return DeadlineAlert(reference=DeadlineReference.DAGRUN_QUEUED_AT, interval=seconds, name=f"{level.name} of {subject}",
                          callback=SyncCallback(missed, kwargs={"subject": subject, "promise": level.name}))
 
 

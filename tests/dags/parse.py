@@ -20,7 +20,7 @@ def described(dag: Any) -> dict[str, Any]:
         "catchup": dag.catchup, "timetable": type(dag.timetable).__name__,
         "cron": getattr(clock, "expression", None), "makes_up": makes_up(dag),
         "condition": type(waits_for).__name__, "triggers": sorted(a.name for a in getattr(waits_for, "objects", [])),
-        "deadlines": {d.name: [type(d.reference).__name__, d.interval.total_seconds() / 3600, d.callback.path, d.callback.kwargs]
+        "deadlines": {d.name: [type(d.reference).__name__, d.interval / 3600, d.callback.path, d.callback.kwargs]
                       for d in dag.deadline or []},
         "access": {role: sorted(things["DAGs"]) for role, things in (dag.access_control or {}).items()},
         "tasks": {task.task_id: task_described(task) for task in dag.tasks}}
