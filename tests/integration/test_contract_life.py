@@ -16,7 +16,7 @@ from contracts.exit_codes import ExitCode
 from jobs.cli import app
 from jobs.errors import ConfigurationError, NotAuthorised, NotInForce
 from jobs.ledger import contract_reviews
-from jobs.read import released
+from jobs.read import RetiredProduct, released
 from jobs.run.contract_review import review, status
 from jobs.run.life import FREE, STAGES
 from jobs.run.product import build
@@ -143,7 +143,8 @@ def test_a_retired_contract_runs_nowhere_and_its_released_data_is_read_on(house:
     for product in ("engagement_daily", "optin_rates"):
         build(house.trying, product)
     assert release(house.trying, GROUP).facts["number"] == 2
-    assert released("glucose_daily", settings=house.trying).release == 1
+    with pytest.warns(RetiredProduct, match="is not made any more"):
+        assert released("glucose_daily", settings=house.trying).release == 1
 
 
 def test_every_stage_is_in_a_table() -> None:

@@ -75,7 +75,12 @@ def without_source(patch: pytest.MonkeyPatch) -> None:
     patch.delitem(catalog().sources, "crm")
 
 
+def retired(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(catalog().sources, "crm", catalog().sources["crm"].model_copy(update={"status": "retired"}))
+
+
 @pytest.mark.parametrize(("edit", "said"), [
+    (retired, "crm.000003 was stopped, and statements about consent wait"),
     (without_stream, "which crm.yaml does not declare any more.*Put the stream back"),
     (without_source, "crm.000003 waits to be conformed, but no contract declares its source")])
 def test_statements_that_no_contract_reads_any_more_stop_everything(home: Settings, monkeypatch: pytest.MonkeyPatch, edit: Any,
