@@ -1,4 +1,4 @@
-"""`concord retention`: what is past its contract's days goes, and what stays all the same is named."""
+"""`concord retention` and `concord maintain`: data that is past its contract's days goes, and files that nobody needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
 def add(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -> None:
-    """Give an app the command. ``report`` runs a stage and says how it ended."""
+    """Give an app the commands. ``report`` runs a stage and says how it ended."""
 
     @app.command()
     def retention(dry_run: DryRun = False, as_json: Json = False) -> None:
@@ -37,6 +37,13 @@ def add(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -
         else:
             report(lambda: run(Settings(), _show, dry_run),
                    "{rows} rows and {files} files " + ("would go" if dry_run else "are gone"))
+
+    @app.command()
+    def maintain() -> None:
+        """Remove files that no newest version, release or candidate has needed for a week.  Example: concord maintain"""
+        from jobs.run.maintain import maintain as run
+
+        report(lambda: run(Settings()), "{files} files are gone")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -32,6 +32,10 @@ class Files:
         with self._store.open_input_stream(f"{self._path}/{name}") as stream:
             return bytes(stream.read())
 
+    def names(self) -> set[str]:
+        """The files that lie directly in the folder."""
+        return {info.base_name for info in self._store.get_file_info(fs.FileSelector(self._path)) if info.is_file}
+
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""
         with suppress(FileNotFoundError):

@@ -21,21 +21,9 @@ from jobs.errors import IntegrityError, LakeError, no_right
 from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
 from jobs.stamps import refuse_foreign
-from jobs.storage import arrow_files, storage_options
+from jobs.storage import arrow_files, scanned, storage_options
 from jobs.versions import PROPERTIES, reach_back, swept
-from jobs.written import (
-    GONE,
-    Rows,
-    cast,
-    checked,
-    column_names,
-    conformed,
-    merge_statement,
-    refuse_columns,
-    refuse_frame_keys,
-    refuse_keys,
-    with_gone,
-)
+from jobs.written import GONE, Rows, cast, checked, column_names, merge_statement, refuse_columns, refuse_keys, sound, with_gone
 
 if TYPE_CHECKING:
     import pyarrow.compute as pc
@@ -143,7 +131,7 @@ class Lake:
         table = self.ensure(name) if version is None else self._opened(name)
         if version is not None:
             table.load_as_version(version)
-        return table.to_pyarrow_dataset(filesystem=arrow_files(self.path(name))).to_table(columns=columns, filter=filters)
+        return scanned(table.to_pyarrow_dataset(filesystem=arrow_files(self.path(name))), columns, filters)
 
     def append_arrow(self, name: str, rows: Rows, note: dict[str, Any] | None = None,
                      once: tuple[str, int] | None = None) -> None:
@@ -204,9 +192,7 @@ class Lake:
     def merge(self, name: str, rows: DataFrame, gone: str | None = None) -> None:
         """Insert or update a frame's rows by the contract's key; rows where the column ``gone`` is true are deleted."""
         contract = self.contract(name)
-        refuse_columns(name, [c for c in rows.columns if c != gone], column_names(contract))
-        refuse_frame_keys(name, rows, contract.key)
-        typed = conformed(rows, contract, [gone] if gone else [])
+        typed = sound(name, rows, contract, gone)
         view = f"merge_{name.replace('.', '_')}_{random.getrandbits(48):x}"
         typed.createOrReplaceTempView(view)
         statement = merge_statement(self.path(name), view, contract, gone)
@@ -223,9 +209,7 @@ class Lake:
     def replace(self, name: str, rows: DataFrame, note: dict[str, Any] | None = None) -> int:
         """Write a new version that holds exactly these rows; returns its number. Readers see it only once pinned."""
         self._commit(name, lambda: self._writable(name))
-        refuse_columns(name, rows.columns, column_names(self.contract(name)))
-        refuse_frame_keys(name, rows, self.contract(name).key)
-        typed = conformed(rows, self.contract(name), [])
+        typed = sound(name, rows, self.contract(name))
         writer = typed.write.format("delta").mode("overwrite").option("userMetadata", stamps.stamp(note))
         before = self.version(name)
         self._commit(name, lambda: writer.save(self.path(name)))
@@ -246,9 +230,9 @@ class Lake:
             retention_hours=0, dry_run=False, enforce_retention_duration=False, commit_properties=_properties()))
 
     def sweep(self, name: str, keep: Collection[int], hours: int, dry_run: bool = False) -> int:
-        """Remove the files that neither the newest version nor one of ``keep`` needs, and that nobody has for ``hours``.
+        """Remove the files that the newest version and ``keep`` have not needed for ``hours``; how many there were.
 
-        Other versions cannot be read any more. Returns how many files there were; with ``dry_run`` they stay.
+        Other versions cannot be read any more. With ``dry_run`` they stay.
         """
         return swept(self.ensure(name), self.path(name), keep, hours, dry_run)
 

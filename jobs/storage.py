@@ -87,3 +87,17 @@ def arrow_store(folder: str) -> tuple[FileSystem, str]:
                             session_token=options.get("AWS_SESSION_TOKEN"), region=options["AWS_REGION"],
                             endpoint_override=endpoint or None)
     return store, folder.removeprefix("s3://")
+
+
+def scanned(dataset: Any, columns: list[str] | None, filters: Any) -> Any:
+    """The rows of a dataset that filters let through.
+
+    What delta-rs merged has string views, which Arrow 26 cannot hold against the values of an ``isin`` when it asks whether a
+    file may have any: then the rows are filtered once they are read.
+    """
+    import pyarrow as pa
+
+    try:
+        return dataset.to_table(columns=columns, filter=filters)
+    except pa.ArrowNotImplementedError:
+        return dataset.to_table().filter(filters).select(columns or dataset.schema.names)

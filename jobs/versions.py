@@ -42,9 +42,10 @@ def swept(table: Any, path: str, keep: Collection[int], hours: int, dry_run: boo
 
     No commit is made, as VACUUM makes two, so that what was built of the newest version still is.
     """
-    names = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True,
-                         keep_versions=sorted(keep))
+    unneeded = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True,
+                            keep_versions=sorted(keep))
     files = Files(path)
-    for name in () if dry_run else names:
+    there = files.names() & set(unneeded)  # The log tells of files that went long ago, too.
+    for name in () if dry_run else sorted(there):
         files.remove(name)
-    return len(names)
+    return len(there)

@@ -82,12 +82,18 @@ def column_names(contract: Table) -> list[str]:
     return [c.name for c in contract.columns]
 
 
-def conformed(rows: DataFrame, contract: Table, extra: list[str]) -> DataFrame:
-    """A frame with a contract's columns and types, and with columns beyond them that are named."""
+def sound(name: str, rows: DataFrame, contract: Table, gone: str | None = None) -> DataFrame:
+    """A frame with the contract's columns and types, and with the column ``gone`` where one is named.
+
+    Raises LakeError for other columns, IntegrityError when a key is null or there twice.
+    """
     from pyspark.sql import functions as F
 
+    refuse_columns(name, [c for c in rows.columns if c != gone], column_names(contract))
+    refuse_frame_keys(name, rows, contract.key)
     types = ddl(contract)
-    return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in column_names(contract)], *extra)
+    return rows.select(*[F.col(n).cast(types[n]).alias(n) for n in column_names(contract)], *([gone] if gone else []))
+
 
 
 def merge_statement(path: str, view: str, contract: Table, gone: str | None) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from contracts.consent_loss import NOTED, table_of
 from contracts.load import Catalog
 from contracts.model import Product
+from contracts.vocabulary import Zone
 from jobs.lake import Lake
 from jobs.ledger import releases
+
+GRACE_HOURS = 7 * 24  # A run that began before the rows went may still read the files.
+SWEPT = (Zone.CORE, Zone.VAULT, Zone.PRODUCT)  # What releases keep versions of, and what is made beside it.
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,13 @@ def standing(lake: Lake, catalog: Catalog) -> list[Pin]:
 def versions(pins: list[Pin], table: str) -> set[int]:
     """The versions of one table that are kept."""
     return {pin.version for pin in pins if pin.table == table}
+
+
+def sweep(lake: Lake, catalog: Catalog, grace_hours: int, zones: Collection[Zone] = SWEPT, dry_run: bool = False) -> int:
+    """Remove the files of these zones that no kept version needs and nobody has for ``grace_hours``; how many there were."""
+    kept = standing(lake, catalog)
+    return sum(lake.sweep(name, versions(kept, name), grace_hours, dry_run)
+               for name, table in catalog.tables.items() if table.zone in zones and lake.exists(name))
 
 
 def _made(lake: Lake, product: Product, version: int, by: str) -> Iterator[Pin]:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import HONOURING, Product, Source
-from contracts.vocabulary import Zone
 from jobs.errors import Overdue
 from jobs.ledger import accounts, batches, releases, replays
 from jobs.ledger import retention as ledger
@@ -20,8 +19,6 @@ from jobs.turn import turn
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-GRACE_HOURS = 7 * 24  # A run that began before the rows went may still read the files.
-SWEPT = (Zone.CORE, Zone.VAULT, Zone.PRODUCT)
 POINTERS = ("rejected", "refused", "replayed")
 
 
@@ -46,7 +43,7 @@ class Due:
 
 
 def retention(settings: Settings, tell: Callable[[dict[str, Any]], None], dry_run: bool = False,
-              grace_hours: int = GRACE_HOURS) -> Report:
+              grace_hours: int = pins.GRACE_HOURS) -> Report:
     """Remove what is past its retention, and tell ``tell`` what went, the oldest that is left, and what is overdue.
 
     Payloads and core rows go by the day their batch landed and their source's ``retentionDays``; releases by the day they
@@ -58,9 +55,7 @@ def retention(settings: Settings, tell: Callable[[dict[str, Any]], None], dry_ru
         now = datetime.now(UTC)
         found = [row for product in shell.catalog.products.values() for row in _releases(shell, product, now, dry_run)]
         found += [row for source in shell.catalog.sources.values() for row in _source(shell, source, now, dry_run)]
-        kept = pins.standing(shell.lake, shell.catalog)
-        files = sum(shell.lake.sweep(name, pins.versions(kept, name), grace_hours, dry_run)
-                    for name, table in shell.catalog.tables.items() if table.zone in SWEPT and shell.lake.exists(name))
+        files = pins.sweep(shell.lake, shell.catalog, grace_hours, dry_run=dry_run)
         tell({"at": now.isoformat(timespec="seconds"), "dry_run": dry_run, "tables": found, "files": files})
         overdue = [f"{row['table_name']} of {row['scope']} ({row['kept_by']})" for row in found if row["overdue"]]
         shell.report.facts.update(rows=sum(row["rows"] for row in found), files=files, overdue=len(overdue), dry_run=dry_run)

@@ -22,6 +22,7 @@ from jobs.run.contract_review import review as contract_review
 from jobs.run.explain import explain
 from jobs.run.extract import deliver, prepare, record
 from jobs.run.land import land
+from jobs.run.maintain import maintain
 from jobs.run.past import Asked
 from jobs.run.people import resolve
 from jobs.run.product import build
@@ -96,6 +97,8 @@ def _products(settings: Settings) -> Iterator[str]:
     yield f"release.{GROUP}"
     retention(settings, lambda _: None)
     yield "retention.all"
+    maintain(settings)
+    yield "maintain.all"
 
 
 def _partner(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) -> Iterator[str]:

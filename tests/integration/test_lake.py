@@ -286,3 +286,11 @@ def test_a_process_that_read_the_lake_ends_without_a_crash(lake: Lake) -> None:
             "Lake(sys.argv[1], {NAME: THING}).arrow(NAME)")
     ended = [subprocess.run([sys.executable, "-c", read, lake.root], capture_output=True, text=True, timeout=60) for _ in range(5)]
     assert [(e.returncode, e.stderr) for e in ended] == [(0, "")] * 5
+
+
+def test_rows_that_were_merged_are_found_by_any_of_several_values(lake):
+    """A file with more than one value in a column, which Arrow holds against the values asked for."""
+    lake.merge_arrow(NAME, arrow(row(1, "a"), row(2, "m")))
+    lake.merge_arrow(NAME, arrow(row(3, "z")))
+    found = lake.arrow(NAME, columns=["id"], filters=pc.field("word").isin(["m", "z"]))
+    assert found.column_names == ["id"] and sorted(found["id"].to_pylist()) == [2, 3]
