@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobs.errors import WrittenByHand
-from jobs.versions import PROPERTIES
 
 NOTE = "concord"
 TARGET, SOURCE = "concord_target", "concord_source"
@@ -35,15 +34,21 @@ def note(entry: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def foreign(table: Any) -> dict[str, Any] | None:
-    """The newest commit that changed a DeltaTable, if it is none of ours; None for a table that we did not write since its
-    commits have stamps: it has not the properties of those."""
-    if not PROPERTIES.items() <= table.metadata().configuration.items():
-        return None
+    """The newest commit that changed a DeltaTable, if it is none of ours; None for a table of an older lake, in whose history
+    no commit has a stamp and which was not made by one."""
     history = table.history(1)
-    if history[0].get("operation") in CARE:
-        history = table.history()
+    if note(history[0]) is not None:
+        return None
+    history = table.history()
     newest = next((entry for entry in history if entry.get("operation") not in CARE), None)
-    return newest if newest is not None and note(newest) is None else None
+    if newest is None or note(newest) is not None or not any(is_stamped(entry) for entry in history):
+        return None
+    return newest
+
+
+def is_stamped(entry: dict[str, Any]) -> bool:
+    """Whether a commit was made since commits have stamps."""
+    return NOTE in _object(entry.get("userMetadata")) or NOTE in entry
 
 
 def refuse_foreign(name: str, table: Any) -> None:

@@ -38,9 +38,9 @@ def _group(known: Catalog, subject: str) -> list[Contract]:
 
 
 def _recipient(known: Catalog, subject: str) -> list[Contract]:
-    """By recipient, or by an extract of it (recipient-run)."""
-    recipient = known.recipients[subject if subject in known.recipients else subject.rpartition("-")[0]]
-    return [recipient, known.products[recipient.product]]
+    """By recipient, or by an extract of it (recipient-run); none for an extract that there is not, which its stage tells."""
+    recipient = known.recipients.get(subject if subject in known.recipients else subject.rpartition("-")[0])
+    return [] if recipient is None else [recipient, known.products[recipient.product]]
 
 
 def _nobody(known: Catalog, subject: str) -> list[Contract]:
@@ -52,9 +52,10 @@ def _nobody(known: Catalog, subject: str) -> list[Contract]:
 STAGES: dict[str, Callable[[Catalog, str], list[Contract]]] = {
     "land": _source, "conform": _source, "replay.rejected": _source, "build": _product, "release": _group,
     "extract.prepare": _recipient, "extract.deliver": _recipient, "resolve": _nobody, "link.train": _nobody}
-# No contract's life stops these: a duty (screening, purging, recalling), an officer's word, or an answer about what was done.
-FREE = frozenset({"screen", "purge", "recall", "extract.record", "explain", "replay", "review.show", "review.decide",
-                  "contract.review"})
+# No contract's life stops these: a duty (screening, purging, recalling, retention), an officer's word, an answer about what was
+# done or is late, the care of files, and what puts right a table that somebody wrote to by hand: reviews may stand in it.
+FREE = frozenset({"screen", "purge", "recall", "retention", "extract.record", "explain", "replay", "review.show", "review.decide",
+                  "contract.review", "freshness", "maintain", "restore", "accept"})
 
 
 def refuse(settings: Settings, known: Catalog, lake: Lake, stage: str, subject: str) -> None:
