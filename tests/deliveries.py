@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import msgspec
@@ -35,12 +35,13 @@ class Deliveries:
 
     def __init__(self, seed: int, people: int, days: int, start: date = date(2026, 10, 1)) -> None:
         self.world = simulated.World(Settings(people, days + 1, seed, start))
+        self.batch = cache(self._batch)
 
     def at(self, day: int) -> datetime:
         """The instant of a day's delivery."""
         return datetime.fromtimestamp(self._clock(day) / 1000, UTC)
 
-    def batch(self, source: str, after: int | None, until: int, half: int | None = None) -> list[Raw]:
+    def _batch(self, source: str, after: int | None, until: int, half: int | None = None) -> tuple[Raw, ...]:
         """What a source delivers on day ``until`` that changed since day ``after`` (None: ever), in its own order.
 
         ``half``: of one half of its people alone, as when another site or country joins later.
@@ -50,7 +51,7 @@ class Deliveries:
         for stream in catalog().sources[source].streams:
             wanted = [c for c in self._changes(source, stream, since, clock) if half is None or _half(source, c[0]) == half]
             found += self._landed(source, stream, wanted)
-        return found
+        return tuple(found)
 
     def _clock(self, day: int) -> int:
         return self.world.settings.start_ms + day * DAY_MS + NIGHT
@@ -115,12 +116,12 @@ class World:
     def first(self, source: str) -> Case:
         """All that a source delivers at first; of half of its people where these matter more than days."""
         half = None if source in ("adherence_app", "device_cloud", "social") else 0
-        return Case("first load", source, self.number, self.sources.batch(source, None, self.day, half), self.sources.at(self.day), False)
+        return Case("first load", source, self.number, list(self.sources.batch(source, None, self.day, half)), self.sources.at(self.day), False)
 
     def next(self, source: str, days: int = 1) -> Case:
         """What comes some days later: what changed, or the other half of the people."""
         timely = source in ("adherence_app", "device_cloud", "social")
-        records = self.sources.batch(source, self.day if timely else None, self.day + days, None if timely else 1)
+        records = list(self.sources.batch(source, self.day if timely else None, self.day + days, None if timely else 1))
         return Case(f"{days} days" if timely else "more people", source, self.number, records, self.sources.at(self.day + days), True)
 
 

@@ -40,7 +40,7 @@ PEOPLE, DAYS = 400, (16, 19, 22, 25)
 CAUGHT, APART = 0.95, 0.9
 TIMELY = ("core.observation", "core.medication_event", "core.message")
 NOISE = {"purpose_code"}  # Of these the simulated sources have some that nobody knows, on purpose.
-KNOWN = "record_id string, version_at timestamp, payload_sha256 string, is_gone boolean"
+KNOWN = "record_id string, version_at timestamp, payload_sha256 string, is_gone boolean, position long"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Lab:
                 starts[number] = place
                 writer.write_table(_envelopes(number, case, place, schema))
                 place += len(case.records)
-        given = self.spark.read.parquet(raw)
+        given = self.spark.read.parquet(raw).withColumn("known_at", F.col("received_at"))
         made: dict[str, list[DataFrame]] = defaultdict(list)
         for stream in contract.streams:
             path = str(self.folder / f"{source}_{stream.name}")
