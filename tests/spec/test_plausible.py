@@ -55,6 +55,8 @@ CASES: dict[str, tuple[str, str, Rows, Rows, bool]] = {
     "none lost": ("message", "no_day_missing", posts(12, 25), [], True),
     "lost in a week after others": ("message", "no_day_missing", at(posts(12, 35, [4]), 0, 7), at(posts(12, 35), 7), False),
     "lost before, and taken then": ("message", "no_day_missing", at(posts(12, 35), 0, 7), at(posts(12, 35, [20]), 7), True),
+    "a newest day that has just begun": ("message", "no_day_missing", 
+        [*posts(12, 25), {**posts(1, 1)[0], "record_id": "posts/new", "posted_at": AS_OF + timedelta(days=1)}], [], True),
     "nothing of the last two days": ("message", "as_much_as_before", at(posts(12, 35), 2, 7), at(posts(12, 35), 7), False),
     "nothing of the last day of few": ("message", "as_much_as_before", at(posts(6, 35), 1, 7), at(posts(6, 35), 7), True),
     "half a day's posts twice": ("message", "no_day_twice", again(posts(12, 7), 6, -1), [], False),
