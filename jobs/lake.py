@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -17,7 +18,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from contracts.model import Table
 from jobs import stamps
-from jobs.errors import IntegrityError, LakeError, no_right
+from jobs.errors import IntegrityError, LakeError, LostRace, no_right
 from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
 from jobs.stamps import refuse_foreign
@@ -62,12 +63,18 @@ class Lake:
 
         Raises LakeError when it lacks columns of it, WrittenByHand where the newest commit is none of ours.
         """
-        found = self._opened(name)
+        found = self._made(name)
         refuse_foreign(name, found)
+        refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
         return found
 
     def _opened(self, name: str) -> DeltaTable:
-        """The table, whoever wrote to it: for versions that are named."""
+        """The table, whoever wrote to it last: for versions that are named."""
+        found = self._made(name)
+        refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
+        return found
+
+    def _made(self, name: str) -> DeltaTable:
         found = self._delta(name)
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
@@ -77,7 +84,6 @@ class Lake:
             found = DeltaTable(self.path(name), storage_options=self._options)
             if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
                 found.create_checkpoint()
-        refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
         return found
 
     def version(self, name: str) -> int:
@@ -117,7 +123,8 @@ class Lake:
             self.ensure(name)
         else:
             self._opened(name)
-            reach_back(self.path(name))
+            with suppress(OSError):  # Who may only read leaves the hint where somebody else's care of files left one.
+                reach_back(self.path(name))
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(name))
 
@@ -238,12 +245,18 @@ class Lake:
 
     def restore(self, name: str, version: int) -> None:
         """Make the newest version equal to an earlier one, whoever wrote the newest; nothing of the history is lost."""
-        self._commit(name, lambda: self._opened(name).restore(version, commit_properties=_properties()))
+        self._commit(name, lambda: self._made(name).restore(version, commit_properties=_properties()))
         self._commit(name, lambda: self._writable(name))  # An older version may be from before tables had properties.
 
-    def accept(self, name: str) -> None:
-        """Take over what somebody wrote by hand, by a commit of ours that adds nothing to it."""
-        self._commit(name, lambda: self._nothing(self._opened(name), name, "append"))
+    def accept(self, name: str, version: int) -> None:
+        """Take over a version that somebody wrote by hand, by a commit of ours that adds nothing to it.
+
+        Raises LostRace when it is not the newest any more.
+        """
+        found = self._opened(name)
+        if found.version() != version:
+            raise LostRace(f"{name} was written to again since version {version} was looked at; look at it once more")
+        self._commit(name, lambda: self._nothing(found, name, "append"), tries=1)
 
     def _nothing(self, table: DeltaTable, name: str, mode: Literal["append", "overwrite"], note: Any = None) -> None:
         write_deltalake(table, arrow_schema(self.contract(name)).empty_table(), mode=mode, commit_properties=_properties(note))

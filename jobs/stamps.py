@@ -18,6 +18,7 @@ TARGET, SOURCE = "concord_target", "concord_source"
 USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 # What moves rows to other files, or takes files away that no version needs, changes nothing that is read.
 CARE = ("OPTIMIZE", "VACUUM START", "VACUUM END")
+BEGINS = ("CREATE TABLE", "SET TBLPROPERTIES")
 
 
 def stamp(note: dict[str, Any] | None = None) -> str:
@@ -34,21 +35,15 @@ def note(entry: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def foreign(table: Any) -> dict[str, Any] | None:
-    """The newest commit that changed a DeltaTable, if it is none of ours; None for a table of an older lake, in whose history
-    no commit has a stamp and which was not made by one."""
-    history = table.history(1)
-    if note(history[0]) is not None:
+    """The newest commit that changed a DeltaTable, if it is none of ours; None for a table of an older lake, which no commit
+    with a stamp made or gave its properties."""
+    if note(table.history(1)[0]) is not None:
         return None
     history = table.history()
     newest = next((entry for entry in history if entry.get("operation") not in CARE), None)
-    if newest is None or note(newest) is not None or not any(is_stamped(entry) for entry in history):
+    if newest is None or note(newest) is not None:
         return None
-    return newest
-
-
-def is_stamped(entry: dict[str, Any]) -> bool:
-    """Whether a commit was made since commits have stamps."""
-    return NOTE in _object(entry.get("userMetadata")) or NOTE in entry
+    return newest if any(entry.get("operation") in BEGINS and note(entry) is not None for entry in history) else None
 
 
 def refuse_foreign(name: str, table: Any) -> None:

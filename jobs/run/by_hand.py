@@ -47,9 +47,9 @@ def accept(settings: Settings, name: str, because: str) -> Report:
     """
     with open_shell(settings, "accept", name, with_engine=True) as shell:
         written = _written(shell, name)["version"]
-        rows = shell.lake.read(name, shell.lake.history(name)[0]["version"])
-        gate(shell, f"by_hand.{name}.{written}", rows, shell.lake.contract(name), datetime.now(UTC))
-        shell.lake.accept(name)
+        newest = shell.lake.history(name)[0]["version"]
+        gate(shell, f"by_hand.{name}.{written}", shell.lake.read(name, newest), shell.lake.contract(name), datetime.now(UTC))
+        shell.lake.accept(name, newest)
         shell.report.change(name)
         shell.report.facts = {"table": name, "accepted": written, "because": because}
         return shell.report

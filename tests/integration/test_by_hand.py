@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from contracts import catalog
 from contracts.exit_codes import ExitCode
 from jobs.cli import app
-from jobs.errors import ConfigurationError, GateFailed, WrittenByHand
+from jobs.errors import ConfigurationError, GateFailed, LakeError, LostRace, WrittenByHand
 from jobs.lake import Lake
 from jobs.read import released
 from jobs.run.by_hand import accept, overview, restore
@@ -118,3 +118,33 @@ def test_the_list_says_which(home: Settings) -> None:
     listed = CliRunner().invoke(app, ["table", "list"]).output
     assert next(line for line in listed.splitlines() if "core.identity" in line).split()[-5:-2] == ["version", "2:", "WRITE"]
     assert [row["table"] for row in json.loads(CliRunner().invoke(app, ["table", "list", "--json"]).output) if row["by_hand"]] == [IDENTITY]
+
+
+def test_other_columns_are_put_back_too(home: Settings) -> None:
+    lake = lake_of(home)
+    before = lake.arrow(IDENTITY)
+    write_deltalake(lake.path(IDENTITY), before.drop_columns(["city"]), mode="overwrite", schema_mode="overwrite")
+    with pytest.raises(WrittenByHand):
+        lake.arrow(IDENTITY)
+    with pytest.raises(LakeError, match="city"):
+        accept(home, IDENTITY, "nobody needs a city")
+    restore(home, IDENTITY)
+    assert lake.arrow(IDENTITY).sort_by("record_id") == before.sort_by("record_id")
+
+
+def test_a_table_that_was_made_anew_by_hand_is_seen(home: Settings) -> None:
+    lake = lake_of(home)
+    DeltaTable.create(lake.path(IDENTITY), schema=lake.arrow(IDENTITY).schema, mode="overwrite")
+    with pytest.raises(WrittenByHand):
+        lake.arrow(IDENTITY)
+    DeltaTable(lake.path("vault.link")).alter.set_table_properties({"delta.logRetentionDuration": "interval 1 days"})
+    assert by_hand(home) == {IDENTITY: "CREATE OR REPLACE TABLE", "vault.link": "SET TBLPROPERTIES"}
+
+
+def test_what_is_written_while_its_gate_looks_is_not_taken_over(home: Settings) -> None:
+    with_pandas(home, IDENTITY, city="Elsewhere")
+    lake = lake_of(home)
+    seen = lake.history(IDENTITY)[0]["version"]
+    write_deltalake(lake.path(IDENTITY), DeltaTable(lake.path(IDENTITY)).to_pyarrow_table(), mode="overwrite")
+    with pytest.raises(LostRace):
+        lake.accept(IDENTITY, seen)

@@ -37,7 +37,7 @@ def landed(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Sett
     """Two readings, one of them without its value, and a note wait to be conformed."""
     monkeypatch.setenv("CONCORD_CONTRACTS", probe(tmp_path))
     home = small_lake.settings(tmp_path / "home", engine)
-    land(home, "probe", [Raw("events/1", reading()), Raw("events/2", reading(value=None, amount=7)),
+    land(home, "probe", [Raw("events/1", reading()), Raw("events/2", reading(value=None, amount=77)),
                          Raw("notes/1", {"id": "1", "kind": "ask", "measured": "2026-09-30T08:00:00Z"}, stream="notes")])
     return home
 
@@ -52,7 +52,7 @@ def test_a_batch_is_decided_by_the_contract_of_the_day_which_its_entry_names(lan
                  "{name: value, transformLogic: 'first(number(payload.value), number(payload.amount))'}"), NEWER)
     conform(landed, "probe")
     assert [(row["value"], row["contract_version"]) for row in core(landed, "probe", "core.observation")] == [
-        (95.5, "1.3.0"), (7.0, "1.3.0")]
+        (95.5, "1.3.0"), (77.0, "1.3.0")]
     assert decided_by(landed) == ["1.3.0"]
 
 
