@@ -57,6 +57,9 @@ STAGES: dict[str, Callable[[Catalog, str], list[Contract]]] = {
 FREE = frozenset({"screen", "purge", "recall", "retention", "extract.record", "explain", "replay", "review.show", "review.decide",
                   "contract.review", "freshness", "maintain", "restore", "accept"})
 
+# These take in what one source sent. Whatever else runs joins identities and decides by them, on any legal basis.
+OF_RECORDS = frozenset({"land", "conform", "replay.rejected"})
+
 
 def refuse(settings: Settings, known: Catalog, lake: Lake, stage: str, subject: str) -> None:
     """Raise NotInForce unless every contract that a stage reads may run; KeyError for a stage that no table here knows."""
@@ -71,8 +74,7 @@ def refuse(settings: Settings, known: Catalog, lake: Lake, stage: str, subject: 
         return
     if stage == "release":
         contracts = [p for p in known.release_groups()[subject] if life.may_run(p, where, today)]
-    asks_consent = any(isinstance(c, Product) and c.legal_basis.rests_on_consent for c in contracts)
-    names = _read(known, lake, contracts, asks_consent or STAGES[stage] is _nobody)
+    names = _read(known, lake, contracts, stage not in OF_RECORDS)
     wrong = [f"{name} {_why(name, found)}" for name, found in standings(settings, lake, sorted(names)).items()
              if found.state is not State.VALID]
     if wrong:
@@ -109,7 +111,7 @@ def since(name: str, found: Standing) -> str:
 
 
 def _read(known: Catalog, lake: Lake, contracts: Iterable[Contract], is_about_people: bool) -> set[str]:
-    """What must be reviewed: contracts, the tables of core they read, and for whatever asks who people are or what they said
+    """What must be reviewed: contracts, the tables of core they read, and for whatever decides about people
     the rules and every source that anything came from, since its ``linkPurposes`` count."""
     tables: set[str] = set()
     for contract in contracts:
@@ -132,6 +134,10 @@ def _says(contract: Contract, where: Environment) -> str:
     name = _name(contract)
     if isinstance(contract, Product) and contract.retirement and contract.status in life.SERVED:
         return (f"{name} was made until {contract.retirement}; write status: retired, or a later day where its readers need it")
+    if contract.status == "retired" and isinstance(contract, Source):
+        return (f"{name} is retired: it does not run. If batches or a replay of it wait, put the contract back as it was, with "
+                f"status: active, run `concord conform {contract.id}` or `concord replay {contract.id}`, then write status: "
+                "retired again")
     if contract.status == "retired":
         return f"{name} is retired: it never runs again; what was released under it can be read on"
     ready = "When it is ready, write status: proposed, and have" if contract.status == "draft" else "Have"

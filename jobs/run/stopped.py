@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pyarrow.compute as pc
 
+from contracts import life
 from contracts.model import Source
 from jobs.errors import ConsentUnreadable
 from jobs.ledger import batches, drift, intakes, quality, replays
@@ -17,14 +20,16 @@ MAYBE = "a withdrawal may be among them, so nothing that rests on consent flows"
 def refuse(shell: Shell) -> None:
     """Raise ConsentUnreadable while statements wait in, or behind, a batch that a gate, a reject limit or a change stopped.
 
-    A change is one of payloads, or of the contract, its retirement too. A batch that has just
-    landed and waits for its turn stops nobody.
+    A change is one of payloads, or of the contract; where its status lets nobody conform, what waits stops them too. A batch that
+    has just landed and waits for its turn stops nobody.
     """
+    where, today = life.environment(shell.settings.environment), datetime.now(UTC).date()
     apart = quality.stopped(shell.lake) | drift.frozen(shell.lake)
     _refuse_undeclared(shell)
     for source in shell.catalog.sources.values():
         edited = intakes.edited(shell.lake, source, declared(source, shell.catalog.tables))
-        _refuse_killed_replay(shell, source, edited)
+        runs = life.may_run(source, where, today)
+        _refuse_killed_replay(shell, source, edited, runs)
         waiting = [batch["batch_id"] for batch in batches.waiting(shell.lake, source.id)]
         if not waiting:
             continue
@@ -32,11 +37,20 @@ def refuse(shell: Shell) -> None:
             raise ConsentUnreadable(f"{waiting[0]}, or one behind it, has records of {', '.join(sorted(gone))}, which "
                                     f"{source.path} does not declare any more: {MAYBE}. Put the stream back and run "
                                     f"`concord conform {source.id}`")
-        first = next((name for name in waiting if name in apart | edited or source.status == "retired"), None)
+        first = next((name for name in waiting if name in apart | edited or not runs), None)
         statements = {feed.stream for feed in source.feeds if feed.table == CONSENT}
         if first is not None and statements & _streams(shell, source, first):
-            raise ConsentUnreadable(f"{first} was stopped, and statements about consent wait in it or behind it: {MAYBE}. Run "
-                                    f"`concord conform {source.id}`, which says what to mend")
+            raise ConsentUnreadable(_why(source, first, runs))
+
+
+def _why(source: Source, first: str, runs: bool) -> str:
+    """What to do about statements that wait in a batch or behind it. A review holds whatever the status is."""
+    if runs:
+        return (f"{first} was stopped, and statements about consent wait in it or behind it: {MAYBE}. Run "
+                f"`concord conform {source.id}`, which says what to mend")
+    return (f"statements about consent wait in {first} or behind it, and nobody conforms them while {source.path} is "
+            f"{source.status}: {MAYBE}. Write status: active, run `concord conform {source.id}`, then write status: "
+            f"{source.status} again")
 
 
 def _refuse_undeclared(shell: Shell) -> None:
@@ -48,11 +62,13 @@ def _refuse_undeclared(shell: Shell) -> None:
                                 "contract back and conform it")
 
 
-def _refuse_killed_replay(shell: Shell, source: Source, edited: set[str]) -> None:
-    """A replay that nobody can finish may have taken up a no."""
+def _refuse_killed_replay(shell: Shell, source: Source, edited: set[str], runs: bool) -> None:
+    """A replay that nobody can finish may have taken up a no. What is edited may be the status alone."""
     if CONSENT in source.tables and (killed := replays.of(source.id, edited) - replays.finished(shell.lake).keys()):
-        raise ConsentUnreadable(f"{min(killed)} was killed, and the contract was edited since: {MAYBE}. Run "
-                                f"`concord replay {source.id}`, which says what to mend")
+        mend = (f"Run `concord replay {source.id}`, which says what to mend" if runs else
+                f"Put {source.path} back as it was, its status too, run `concord replay {source.id}`, then write status: "
+                f"{source.status} again")
+        raise ConsentUnreadable(f"{min(killed)} was killed, and the contract was edited since: {MAYBE}. {mend}")
 
 
 def _streams(shell: Shell, source: Source, first: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 
 from contracts import catalog
 from contracts.quality import LibraryRule, Limit, Metric, Must, Severity
-from jobs.errors import ConsentUnreadable, GateFailed
+from jobs.errors import ConsentUnreadable, GateFailed, NotInForce
 from jobs.ledger import batches, intakes
 from jobs.run.conform import conform
 from jobs.run.product import build
 from jobs.run.release import release
+from jobs.run.rules import declared
 from jobs.settings import Settings
 from tests import small_lake
 from tests.integration.test_quality_rules import kept, say_of
@@ -75,12 +77,18 @@ def without_source(patch: pytest.MonkeyPatch) -> None:
     patch.delitem(catalog().sources, "crm")
 
 
+def idle(patch: pytest.MonkeyPatch, status: str) -> None:
+    """The CRM's contract gets a status, which is part of its text."""
+    source = catalog().sources["crm"]
+    patch.setitem(catalog().sources, "crm", source.model_copy(update={"status": status, "sha256": f"{source.sha256}, {status}"}))
+
+
 def retired(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(catalog().sources, "crm", catalog().sources["crm"].model_copy(update={"status": "retired"}))
+    idle(patch, "retired")
 
 
 @pytest.mark.parametrize(("edit", "said"), [
-    (retired, "crm.000003 was stopped, and statements about consent wait"),
+    (retired, "wait in crm.000003.*crm.yaml is retired.*status: active, run `concord conform crm`, then write status: retired again"),
     (without_stream, "which crm.yaml does not declare any more.*Put the stream back"),
     (without_source, "crm.000003 waits to be conformed, but no contract declares its source")])
 def test_statements_that_no_contract_reads_any_more_stop_everything(home: Settings, monkeypatch: pytest.MonkeyPatch, edit: Any,
@@ -89,6 +97,40 @@ def test_statements_that_no_contract_reads_any_more_stop_everything(home: Settin
     land(home, "crm", BATCH, number=3, at=LONG_AGO)
     edit(monkeypatch)
     with pytest.raises(ConsentUnreadable, match=said):
+        build(home, "glucose_daily")
+
+
+def test_the_advice_about_a_retired_source_leads_out(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    more_readings(home)
+    land(home, "crm", BATCH, number=3, at=LONG_AGO)
+    with monkeypatch.context() as patch:
+        retired(patch)
+        with pytest.raises(NotInForce, match=r"sources/crm is retired.*status: active, run `concord conform crm`.*then write status: retired"):
+            conform(home, "crm")
+    conform(home, "crm")
+    retired(monkeypatch)
+    assert build(home, "glucose_daily").result == "done"
+
+
+@pytest.mark.parametrize("status", ["draft", "proposed"])
+@pytest.mark.parametrize(("environment", "stops"), [("production", True), ("development", False)])
+def test_statements_of_a_source_that_went_back_stop_production(home: Settings, monkeypatch: pytest.MonkeyPatch, status: str,
+                                                               environment: str, stops: bool) -> None:
+    land(home, "crm", BATCH, number=3, at=LONG_AGO)
+    idle(monkeypatch, status)
+    monkeypatch.setattr("jobs.run.life.standings", lambda settings, lake, names: {})  # Reviews are test_contract_life's.
+    more_readings(home)
+    with pytest.raises(ConsentUnreadable) if stops else nullcontext() as error:
+        build(home.model_copy(update={"environment": environment}), "glucose_daily")
+    assert error is None or f"Write status: active, run `concord conform crm`, then write status: {status} again" in str(error.value)
+
+
+def test_a_replay_that_was_killed_stops_a_retired_source_and_says_the_way_out(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    more_readings(home)
+    source = catalog().sources["crm"]
+    intakes.begin(lake_of(home), "crm.replay-000001", source, declared(source, catalog().tables))
+    retired(monkeypatch)
+    with pytest.raises(ConsentUnreadable, match="Put crm.yaml back as it was, its status too, run `concord replay crm`, then write status: retired"):
         build(home, "glucose_daily")
 
 
