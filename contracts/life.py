@@ -51,13 +51,14 @@ def may_run(contract: Contract, where: Environment, today: date) -> bool:
 
 
 def reviewable() -> dict[str, tuple[Path, ...]]:
-    """What a review can be about: kind/id and its file; and the rules that decide with all of them, which may have several."""
+    """What a review can be about: kind/id and its files, one in each folder of contracts that has it; and the rules that decide
+    with all of them."""
     roots = folders()
     rules = tuple(root / jurisdictions.FILE for root in roots if (root / jurisdictions.FILE).exists())
-    found = dict(zip(RULES, (rules, (matching.FILE,)), strict=True))
+    found: dict[str, tuple[Path, ...]] = dict(zip(RULES, (rules, (matching.FILE,)), strict=True))
     for kind in REVIEWED_KINDS:
-        for root in roots:
-            found |= {f"{kind}/{path.stem}": (path,) for path in sorted((root / kind).glob("*.yaml"))}
+        for path in (path for root in roots for path in sorted((root / kind).glob("*.yaml"))):
+            found[f"{kind}/{path.stem}"] = (*found.get(f"{kind}/{path.stem}", ()), path)
     return found
 
 

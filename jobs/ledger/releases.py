@@ -41,7 +41,10 @@ def latest(lake: Lake, group: str) -> dict[str, dict[str, Any]]:
 
 
 def pin(lake: Lake, group: str, number: int, rows: Sequence[dict[str, Any]], at: datetime) -> None:
-    """Pin a release in one commit. Pinning a number that is taken fails, whoever took it."""
+    """Pin a release in one commit. Raises IntegrityError for a number that is taken, whoever took it, and for no rows, since a
+    number that no row has would be taken for good."""
+    if not rows:
+        raise IntegrityError(f"release {number} of {group} has no product; name those whose candidates are ready")
     if (lake.done(TABLE, f"release.{group}") or 0) >= number:
         raise IntegrityError(f"release {number} of {group} was pinned by another run; nothing was pinned now")
     full = [{"release_group": group, "number": number, "released_at": at, **row} for row in rows]

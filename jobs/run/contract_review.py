@@ -50,7 +50,8 @@ def review(settings: Settings, contract: str, is_approved: bool, remarks: str, i
     with open_shell(settings, "contract.review", name, with_engine=False) as shell:
         asking.authorised(shell, question, asking.Proved)
         files, remarks, instead = life.reviewable()[name], remarks.strip(), instead.strip()
-        _refuse_unready(name, life.stated(files[0], "status"))
+        for file in files:
+            _refuse_unready(name, life.stated(file, "status"))
         _refuse_unsaid(name, files, is_approved, remarks, instead)
         row = {"contract": name, "reviewed_at": datetime.now(UTC), "reviewer": shell.trail.proved_actor,
                "version": life.stated(files[0], "version"), "fingerprint": life.fingerprint(files),

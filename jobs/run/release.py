@@ -23,9 +23,10 @@ from jobs.turn import turn
 def release(settings: Settings, group: str) -> Report:
     """Gate the newest candidates of a group and pin them; readers see the old release until the pin is committed.
 
-    A group waits for a candidate of each product, made by its contract as it is and, where it rests on consent, from
-    what people say and who they are now. Older releases that hold people whom the newest leaves out because they do not
-    permit any more are marked then. Raises GateFailed and IntegrityError; the release that stands stays.
+    A group whose products have all ended stays as it was released. Another waits for a candidate of each product, made by its
+    contract as it is and, where it rests on consent, from what people say and who they are now. Older releases that hold people
+    whom the newest leaves out because they do not permit any more are marked then. Raises GateFailed and IntegrityError; the
+    release that stands stays.
     """
     with open_shell(settings, "release", group, with_engine=True) as shell:
         now = datetime.now(UTC)
@@ -43,7 +44,7 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
     held = releases.latest(shell.lake, group)
     shell.report.facts.update(group=group, waiting_for=waiting, number=_number(held),
                               rows={name: pin["rows"] for name, pin in held.items()})
-    if waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
+    if not products or waiting or versions == {name: pin["table_version"] for name, pin in held.items()}:
         return
     if any(product.legal_basis.rests_on_consent for product in products):
         stopped.refuse(shell)

@@ -11,21 +11,21 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from contracts import ContractError, life
+from contracts import ContractError, catalog, life
 from contracts.exit_codes import ExitCode
 from jobs.cli import app
-from jobs.errors import ConfigurationError, NotAuthorised, NotInForce
-from jobs.ledger import contract_reviews
+from jobs.errors import ConfigurationError, IntegrityError, NotAuthorised, NotInForce
+from jobs.ledger import batches, contract_reviews, releases
 from jobs.read import RetiredProduct, released
-from jobs.run.contract_review import review, status
-from jobs.run.life import FREE, STAGES
+from jobs.run.contract_review import named, review, status
+from jobs.run.life import FREE, STAGES, refuse
 from jobs.run.product import build
 from jobs.run.release import release
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from tests.integration.reviewing import House, housed, question
 from tests.integration.test_release import more_readings
-from tests.landing import lake_of
+from tests.landing import RECEIVED, lake_of
 
 GLUCOSE, FILE, GROUP = "products/glucose_daily", "products/glucose_daily.yaml", "engagement"
 NEEDED = ("jurisdictions", "matching", "core/consent", "core/contact_point", "core/identity", "core/observation", GLUCOSE)
@@ -61,10 +61,45 @@ def test_with_every_contract_reviewed_that_it_reads_it_runs(house: House) -> Non
         release(house.settings, GROUP)
 
 
+@pytest.mark.parametrize(("stage", "subject", "own"), [
+    ("build", "optin_rates", "products/optin_rates"), ("build", "engagement_daily", "products/engagement_daily"),
+    ("extract.prepare", "glycemia_institute", "recipients/glycemia_institute")])
+def test_what_decides_about_people_on_any_basis_needs_the_rules_and_sources_reviewed(house: House, stage: str, subject: str, own: str) -> None:
+    """Identities are joined by every source's linkPurposes, and permits decided by the rules, whatever the legal basis."""
+    lake = lake_of(house.settings)
+    batches.record(lake, "crm", 1, 0, RECEIVED, RECEIVED)
+    house.approve(own, *(name for name in life.reviewable() if name.startswith(("core/", "products/")) and name != own))
+    with pytest.raises(NotInForce) as error:
+        refuse(house.settings, catalog(), lake, stage, subject)
+    assert [line.split(" ")[0] for line in str(error.value).splitlines()[1:]] == ["jurisdictions", "matching", "sources/crm"]
+    house.approve("jurisdictions", "matching", "sources/crm")
+    refuse(house.settings, catalog(), lake, stage, subject)
+
+
+def test_a_file_of_ones_own_that_is_called_like_a_shipped_one_is_reviewed_beside_it(house: House, tmp_path: Path,
+                                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    house.approve(*NEEDED)
+    own = tmp_path / "more" / "core" / "observation.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text((house.folder / "core/message.yaml").read_text("utf-8").replace("id: message", "id: observation").replace(
+        "- name: message\n", "- name: note\n"), "utf-8")
+    for module in ("load", "life", "objections"):
+        monkeypatch.setattr(f"contracts.{module}.folders", lambda: (house.folder, own.parents[1]))
+    assert life.reviewable()["core/observation"] == (house.folder / "core/observation.yaml", own)
+    assert named("observation") == named(str(own)) == "core/observation"
+    with pytest.raises(NotInForce, match="core/observation was edited since"):
+        build(house.settings, "glucose_daily")
+    house.approve("core/observation")
+    assert standing(house, "core/observation")["review"] == "valid"
+    house.edit("core/observation.yaml", ("maxLength: 40", "maxLength: 41"))
+    assert standing(house, "core/observation")["review"] == "void", "the shipped one is still under review"
+    own.write_text(own.read_text("utf-8").replace("status: active", "status: draft"), "utf-8")
+    with pytest.raises(ConfigurationError, match="is draft"):
+        house.approve("core/observation")
+
+
 def test_a_source_that_anything_came_from_must_be_reviewed(house: House) -> None:
     house.approve(*NEEDED)
-    from jobs.ledger import batches
-    from tests.landing import RECEIVED
     batches.record(lake_of(house.settings), "crm", 1, 0, RECEIVED, RECEIVED)
     with pytest.raises(NotInForce, match="sources/crm has no review"):
         build(house.settings, "glucose_daily")
@@ -145,6 +180,22 @@ def test_a_retired_contract_runs_nowhere_and_its_released_data_is_read_on(house:
     assert release(house.trying, GROUP).facts["number"] == 2
     with pytest.warns(RetiredProduct, match="is not made any more"):
         assert released("glucose_daily", settings=house.trying).release == 1
+
+
+def test_a_group_that_has_ended_stays_as_it_was_and_may_go_on(house: House) -> None:
+    """An empty release would take a number that no row has, so none could ever be pinned again."""
+    more_readings(house.trying)
+    products = catalog().products
+    for product in products:
+        build(house.trying, product)
+        house.edit(f"products/{product}.yaml", ("status: active", "status: retired"))
+    done = release(house.trying, GROUP)
+    assert (done.result, done.facts["number"], done.facts["waiting_for"]) == ("unchanged", 1, [])
+    with pytest.raises(IntegrityError, match="release 2 of engagement has no product"):
+        releases.pin(lake_of(house.settings), GROUP, 2, [], RECEIVED)
+    for product in products:
+        house.edit(f"products/{product}.yaml", ("status: retired", "status: active"))
+    assert release(house.trying, GROUP).facts["number"] == 2
 
 
 def test_every_stage_is_in_a_table() -> None:
