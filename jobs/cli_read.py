@@ -25,33 +25,36 @@ Sql = Annotated[str, typer.Option(help="Query in DuckDB's SQL of the table that 
 def read(product: str, release: Annotated[int | None, typer.Option(help="Number of a release; the newest if none.")] = None,
          sql: Sql = "", limit: Annotated[int, typer.Option(min=0, help="Most rows shown.")] = SHOWN, out: Out = None,
          as_json: Annotated[bool, typer.Option("--json", help="JSON for machines; every row.")] = False) -> None:
-    """Read PRODUCT as released, or what a query makes of it.
+    """Read PRODUCT as released, or what a query makes of it. What a reader must know (superseded, not made any more) is told on
+    standard error, and with --json in `warnings`.
 
     Example: concord read glucose_daily --sql "SELECT day, avg(mean_mg_dl) FROM glucose_daily GROUP BY day" --out days.csv
     """
-    from jobs.read import released
+    from jobs.read import RetiredProduct, SupersededRelease, released
 
     if out is not None and out.suffix not in FORMATS:
         raise ConfigurationError(f"{out} has no format that can be written; let its name end with {', '.join(FORMATS)}")
-    with warnings.catch_warnings():  # The same is said below, without Python's place in a file.
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as caught:  # Said below, without Python's place in a file.
+        warnings.simplefilter("always")
         found = released(product, release)
+    told = list(dict.fromkeys(str(warning.message) for warning in caught
+                              if issubclass(warning.category, (RetiredProduct, SupersededRelease))))
     rows = _asked(found, sql) if sql else found.polars()
-    if found.superseded:
-        typer.echo(found.superseded, err=True)
+    for text in told:
+        typer.echo(text, err=True)
     if out is not None:
         _write(rows, out)
         typer.echo(f"{len(rows):,} rows of {product}, release {found.release}, in {out}")
     elif as_json:
         typer.echo(json.dumps({"product": product, "release": found.release, "version": found.version,
-                               "superseded": found.superseded, "rows": rows.to_dicts()}, default=str))
+                               "warnings": told, "rows": rows.to_dicts()}, default=str))
     else:
         _show(rows, limit, f"of {product}, release {found.release}")
 
 
 def releases(product: Annotated[str, typer.Argument(help="A product; all of them if none.")] = "",
              as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
-    """Every release that can be read, the newest last.  Example: concord releases glucose_daily"""
+    """Every release that can be read, the newest last; NAME@2 is the second major.  Example: concord releases glucose_daily"""
     from jobs.read import pinned
 
     found = pinned(product or None)

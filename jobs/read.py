@@ -126,6 +126,7 @@ def pinned(product: str | None = None, settings: Settings | None = None) -> list
     Raises LakeError when there is no such product, NotReadable for whoever may not read the lake.
     """
     contracts, lake = _opened(settings)
+    product = addressed(product) if product is not None else None
     if product is not None and product not in contracts.products:
         raise LakeError(f"no product is called {product!r}; there are {', '.join(sorted(contracts.products))}")
     pins = [pin for group in contracts.release_groups() for pin in _pins(lake, group) if product in (None, pin["product"])]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from jobs.cli import app
 from jobs.errors import NotInForce
 from jobs.read import RetiredProduct, released, released_group
 from jobs.run.contract_review import status
@@ -52,7 +55,7 @@ def read(house: House, name: str, number: int | None = None) -> tuple[str, int, 
     return found.product, found.release, found.arrow().num_rows
 
 
-def test_both_are_made_and_read_at_their_own_pins_until_the_old_one_ends(house: House) -> None:
+def test_both_are_made_and_read_at_their_own_pins_until_the_old_one_ends(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = read(house, OLD)[2]
     assert make(house, NEW) == 2
     assert read(house, OLD) == read(house, f"{OLD}@1") == (OLD, 2, rows)
@@ -69,8 +72,21 @@ def test_both_are_made_and_read_at_their_own_pins_until_the_old_one_ends(house: 
     assert read(house, NEW)[1] == 3 and read(house, NEW)[2] > rows
     with pytest.warns(RetiredProduct, match=rf"{OLD} 1.0.0 is not made any more since .*; go over to {NEW}"):
         assert read(house, OLD) == (OLD, 2, rows)
+    at_a_terminal_too(house, monkeypatch)
     told = {row["product"]: row["release"] for row in summary(house.trying)["products"]}
     assert (told[OLD], told[NEW]) == (2, 3)
+
+
+def at_a_terminal_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What readers are told is told once, on standard error, and to machines; majors are listed by both ways to write them."""
+    monkeypatch.setenv("CONCORD_HOME", str(house.settings.home))
+    monkeypatch.setenv("CONCORD_LAKE", "")
+    shown = CliRunner().invoke(app, ["read", OLD])
+    assert shown.stderr.count("is not made any more") == 1 and "any more" not in shown.stdout
+    told, = json.loads(CliRunner().invoke(app, ["read", OLD, "--json"]).stdout)["warnings"]
+    assert told in shown.stderr
+    listed = CliRunner().invoke(app, ["releases", f"{OLD}@2", "--json"])
+    assert {pin["product"] for pin in json.loads(listed.stdout)} == {NEW}
 
 
 def ends_yesterday(house: House) -> None:

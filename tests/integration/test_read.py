@@ -58,7 +58,7 @@ def test_what_a_terminal_shows(home: Settings) -> None:
     assert "mean_mg_dl" in shown and len(shown.splitlines()) == 5
     assert said("read", "glucose_daily", "--release", "1", "--limit", "0").startswith("24 rows of glucose_daily, release 1")
     rows = json.loads(said("read", "glucose_daily", "--json"))
-    assert rows["release"] == 2 and len(rows["rows"]) == 36 and rows["superseded"] is None
+    assert rows["release"] == 2 and len(rows["rows"]) == 36 and rows["warnings"] == []
 
 
 @pytest.mark.parametrize(("name", "read"), [("all.parquet", polars.read_parquet), ("all.csv", polars.read_csv), ("all.ndjson", polars.read_ndjson)])
@@ -92,5 +92,8 @@ def test_every_release_is_listed_with_what_superseded_it(home: Settings) -> None
     assert [pin["superseded_because"] for pin in json.loads(said("releases", "glucose_daily", "--json"))] == ["withdrawal", None]
     assert "withdrawal" in said("releases") and "optin_rates" in said("releases")
     assert said("read", "glucose_daily", "--release", "1").startswith("glucose_daily release 1 holds people who do not permit it any more")
+    superseded, = json.loads(CliRunner().invoke(app, ["read", "glucose_daily", "--release", "1", "--json"]).stdout)["warnings"]
+    assert superseded.startswith("glucose_daily release 1 holds people")
+    assert said("releases", "glucose_daily@1") == said("releases", "glucose_daily")
     with pytest.raises(LakeError, match="no product is called"):
         said("releases", "nosuch")
