@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from contracts.life import SERVED
 from contracts.load import one
-from contracts.majors import family, next_major
+from contracts.majors import family, has_ended, next_major
 from contracts.model import Contract, Product, Recipient, Source
 from contracts.quality import Rule, Severity
 from contracts.reading import ContractError
@@ -152,9 +153,10 @@ class Comparison:
     beside: str | None = None
 
 
-def between(old: Path, new: Path) -> Comparison:
-    """Compare two files, of a product majors too. Raises ContractError where one is broken, or where they are no versions of
-    one contract."""
+def between(old: Path, new: Path, today: date | None = None) -> Comparison:
+    """Compare two files, of a product majors too. A product that is retired when its last day is over (``today``) breaks
+    nobody, and no change of status needs another major. Raises ContractError where one is broken, or where they are no
+    versions of one contract."""
     kind = new.resolve().parent.name
     alike = family(old.stem)[0] == family(new.stem)[0] if kind == "products" else old.stem == new.stem
     if old.resolve().parent.name != kind or not alike or old.suffix != new.suffix:
@@ -165,9 +167,18 @@ def between(old: Path, new: Path) -> Comparison:
         raise ContractError(f"{old} does not fit the rules of today, so nothing can be compared with it:\n{error}") from None
     after = one(new)
     found = table_changes(before, after) if isinstance(after, list) else changes(before, after)
+    if isinstance(before, Product) and today and before.status == "deprecated" and has_ended(before, today):
+        found = _sorted(_without_status(found))
     was, is_now = (_version(path, contract) for path, contract in ((old, before), (new, after)))
-    is_broken = isinstance(after, Product) and old.stem == new.stem and any(change.breaks for change in found)
-    return Comparison(was, is_now, needed(was, is_now, found), found, next_major(new.stem) if is_broken else None)
+    is_in_place = isinstance(after, Product) and old.stem == new.stem
+    lasting = _without_status(found) if is_in_place else found
+    is_broken = is_in_place and any(change.breaks for change in lasting)
+    return Comparison(was, is_now, needed(was, is_now, lasting), found, next_major(new.stem) if is_broken else None)
+
+
+def _without_status(found: Iterable[Change]) -> list[Change]:
+    """The same changes, that of the status breaking nobody."""
+    return [replace(change, breaks=None) if change.place == "status" else change for change in found]
 
 
 def _version(path: Path, contract: Any) -> str:

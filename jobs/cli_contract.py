@@ -137,7 +137,7 @@ def diff(old: Annotated[Path, typer.Argument(help="The contract as it was, in a 
 
     Example: concord contract diff ../main/contracts/core/consent.yaml contracts/core/consent.yaml
     """
-    found = between(old, new)
+    found = between(old, new, datetime.now(UTC).date())
     if as_json:
         typer.echo(json.dumps({"old": found.old, "new": found.new, "needed": found.needed, "beside": found.beside,
                                "changes": [asdict(change) for change in found.changes]}, indent=2))

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,8 @@ def test_a_change_and_whom_it_breaks(tmp_path: Path, contract: str, before: str,
                                      breaks: str | None) -> None:
     found = between(*edited(tmp_path, contract, (before, after)))
     assert (place, breaks) in [(c.place, c.breaks) for c in found.changes]
-    assert found.needed == ("2.0.0" if breaks else "1.0.1") and found.old == found.new == "1.0.0"
+    stays = contract == PRODUCT and place == "status"  # Its major is its name's, and what is retired needs no new one.
+    assert found.needed == ("2.0.0" if breaks and not stays else "1.0.1") and (found.beside is None or not stays) and found.old == found.new == "1.0.0"
 
 
 def test_what_did_not_change_needs_nothing(tmp_path: Path) -> None:
@@ -169,6 +171,19 @@ def test_a_product_may_end_later_and_not_sooner_than_was_said(then: str | None, 
     def end(day: str | None) -> Retirement | None:
         return Retirement.model_validate({"date": day, "replacedBy": None}) if day else None
     assert compare.PRODUCT["retirement"](end(then), end(now)) == breaks
+
+
+@pytest.mark.parametrize(("today", "breaks"), [(date(2027, 6, 30), "readers"), (date(2027, 7, 1), None)])
+def test_what_is_retired_after_its_last_day_breaks_nobody(tmp_path: Path, today: date, breaks: str | None) -> None:
+    """As the error of one that has ended demands."""
+    kept = "  - {property: retentionDays, value: 1825}\n"
+    old, new = edited(tmp_path, PRODUCT, ("status: active", "status: retired"),
+                      (kept, kept + "  - {property: retirement, value: {date: 2027-06-30, replacedBy: null}}\n"))
+    old = tmp_path / "old" / PRODUCT
+    old.parent.mkdir(parents=True)
+    old.write_text(new.read_text("utf-8").replace("status: retired", "status: deprecated"), "utf-8")
+    found = between(old, new, today)
+    assert found == compare.Comparison("1.0.0", "1.0.0", "1.0.1", [compare.Change("status", "deprecated", "retired", breaks)])
 
 
 def test_two_contracts_are_no_versions_of_one_another(tmp_path: Path) -> None:
