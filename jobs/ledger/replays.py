@@ -23,13 +23,17 @@ def replay_id(source: str, number: int) -> str:
 
 
 def last(lake: Lake, source: str) -> tuple[int, datetime | None]:
-    """Number of a source's last replay (0 before the first), and when it began, if it did not come to its end."""
+    """Number of a source's last replay (0 before the first), and when it began, if it did not come to its end.
+
+    Retention takes the pointers of those that came to their end, whose numbers their accounts keep.
+    """
     rows = lake.arrow(f"raw.{source}__replayed", columns=["replay_id", "taken_at"])
     begun = dict(zip(rows["replay_id"].to_pylist(), rows["taken_at"].to_pylist(), strict=True))
-    newest = max(begun, default=None)
+    ended = finished(lake).keys()
+    newest = max(begun.keys() | of(source, ended), default=None)
     if newest is None:
         return 0, None
-    return int(newest.rpartition("-")[2]), None if newest in finished(lake) else begun[newest]
+    return int(newest.rpartition("-")[2]), None if newest in ended else begun[newest]
 
 
 def finished(lake: Lake) -> dict[str, datetime]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from contracts import catalog
@@ -15,12 +16,13 @@ from contracts.exit_codes import ExitCode
 from jobs import cli
 from jobs.errors import LakeError, Overdue
 from jobs.lake import Lake
-from jobs.ledger import accounts, batches, releases
+from jobs.ledger import accounts, batches, releases, replays
 from jobs.ledger import retention as ledger
 from jobs.read import released
 from jobs.run.conform import conform
 from jobs.run.retention import retention
 from jobs.run.summary import summary
+from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from tests import small_lake
 from tests.faults.same import CLOCKS, contents
@@ -129,6 +131,16 @@ def test_a_batch_that_waits_is_kept_and_named(tmp_path: Path, engine: str) -> No
     assert lake_of(made).arrow(RAW).num_rows == len(FIRST)
     assert lake_of(made).arrow(ledger.TABLE).num_rows == 1, "nothing changed the second time, so nothing is written"
     assert not lake_of(made).exists("core.interaction"), "a table that is not there yet is not made: builds wait for it"
+
+
+def test_a_replay_whose_pointers_went_keeps_its_number(home: Settings) -> None:
+    lake, first = lake_of(home), replays.replay_id(SOURCE, 1)
+    pointer = {"replay_id": first, "batch_id": "crm.000001", "position": 0, "outcome": "rejected", "reason_code": "not_json", "taken_at": OLD}
+    lake.merge_arrow(f"{RAW}__replayed", pa.Table.from_pylist([pointer], schema=arrow_schema(lake.contract(f"{RAW}__replayed"))))
+    assert replays.last(lake, SOURCE) == (1, OLD)
+    accounts.write(lake, first, [(replays.STAGE, accounts.Entry("cases", "rejected", "not_json", 1))], OLD)
+    run(home)
+    assert not lake.arrow(f"{RAW}__replayed").num_rows and replays.last(lake, SOURCE) == (1, None)
 
 
 KILLED: dict[str, tuple[Any, str, int]] = {
