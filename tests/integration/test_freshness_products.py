@@ -14,6 +14,7 @@ from jobs.ledger import extracts
 from jobs.run.freshness import record
 from jobs.run.product import build
 from jobs.run.release import release
+from jobs.run.standings import Seen
 from jobs.settings import Settings
 from tests import small_lake
 from tests.integration.looking import ago, level, pinned, promising, ran, state, withdrawn
@@ -44,7 +45,7 @@ def test_a_release_that_came_late_is_a_breach_from_when_it_was_due(home: Setting
     lake = small_lake.fill(home)
     times = {"core.observation": {0: ago(60), 1: ago(50), 2: ago(30), 3: ago(29), 4: ago(3)}, "core.consent": {0: ago(60), 1: ago(40)},
              "core.message": {1: ago(45)}}
-    monkeypatch.setattr(Lake, "commits", lambda _, name: times.get(name, {}))
+    monkeypatch.setattr(Seen, "commits", lambda _, name: times.get(name, {}))
     ran(home, "freshness", "all", 58, looked_at=ago(58).isoformat())
     for number, (hours, observation, consent) in enumerate(((48, 1, 0), (36, 1, 1), (20, 3, 1)), start=1):
         pinned(lake, number, hours, observation=observation, consent=consent)
