@@ -42,8 +42,9 @@ def overview(settings: Settings) -> dict[str, Any]:
     """As of now, without writing: ``levels``, a row for each promise, and ``breaches``, as the ledger would have them.
 
     levels: subject, promise, driver, promised_seconds, age_seconds (of what is waited for; 0 where nothing is), state (kept,
-    late, or none: nothing has begun that it is about), since (when it was due, where late), last_kept_at. candidates: how many
-    adverse-event candidates there are, and of how many, and until when at first, the clocks to triage and to report run.
+    late, or none: nothing has begun that it is about, or it never ran), since (when it was due, where late), last_kept_at.
+    candidates: how many adverse-event candidates there are, and of how many, and until when at first, the clocks to triage and
+    to report run.
     """
     contracts = catalog()
     lake, now = Lake(settings.lake_root, contracts.tables), datetime.now(UTC)

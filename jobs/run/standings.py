@@ -30,14 +30,21 @@ Rows = list[dict[str, Any]]
 
 
 class Seen:
-    """What was seen happen in a lake: runs that ended well, withdrawals, and when tables were written."""
+    """What was seen happen in a lake: first runs, runs that ended well, withdrawals, and when tables were written."""
 
     def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self._commits: dict[str, dict[int, datetime]] = {}
         rows = lake.arrow(audit.TABLE, columns=["stage", "subject", "result", "detail", "at"]).to_pylist()
-        self.began = min((row["at"] for row in rows), default=None)
+        self._first: dict[tuple[str, str], datetime] = {}
+        for row in rows:
+            asked = row["stage"], row["subject"]
+            self._first[asked] = min(row["at"], self._first.get(asked, row["at"]))
         self.runs: Rows = [row for row in rows if row["result"] != "failed"]
+
+    def begun(self, stage: str, subject: str) -> list[datetime]:
+        """When a stage first ran on a subject, well or not: nothing can be late before. Empty where it never did."""
+        return [self._first[stage, subject]] if (stage, subject) in self._first else []
 
     def of(self, stage: str, subject: str) -> Rows:
         """The runs of a stage on a subject that ended well, the first first."""
@@ -78,7 +85,7 @@ def _source(seen: Seen, source: Source) -> Iterator[Standing]:
     conformed = [batch["conformed_at"] for batch in landed if batch["conformed_at"]]
     screens = seen.ends("screen", source.id)
     screened = [Span(batch["landed_at"], _next(screens, batch["conformed_at"])) for batch in landed]
-    about = {"frequency": (_gaps(seen, answers), answers),
+    about = {"frequency": (_gaps([*seen.begun("land", source.id), *answers]), answers),
              "latency": ([Span(batch["landed_at"], batch["conformed_at"]) for batch in landed],
                          [*conformed, *seen.ends("conform", source.id)]),
              "timeToDetect": (screened, screens)}
@@ -95,7 +102,7 @@ def _product(seen: Seen, product: Product) -> Iterator[Standing]:
         if level.element is not None:
             yield _standing(*about, _newest(seen, product, pins, level.element), released[-1:])
         elif level.promise == "frequency":
-            yield _standing(*about, _gaps(seen, looks), looks)
+            yield _standing(*about, _gaps([*seen.begun("build", product.id), *looks]), looks)
         elif level.promise == "latency":
             rests_on = (*product.inputs, *(TABLES if product.legal_basis.rests_on_consent else (LINK,)))
             yield _standing(*about, _unreleased(seen, product, pins, rests_on), looks)
@@ -124,9 +131,9 @@ def _standing(subject: str, version: str, level: ServiceLevel, spans: Iterable[S
     return Standing(subject, version, level, tuple(spans), tuple(sorted(kept)), is_fetched)
 
 
-def _gaps(seen: Seen, moments: list[datetime]) -> list[Span]:
-    """From each moment to the next; before the first, since the platform began to run."""
-    begun = [*moments] or ([seen.began] if seen.began else [])
+def _gaps(moments: Iterable[datetime]) -> list[Span]:
+    """From each moment to the next, and from the last on."""
+    begun = sorted(set(moments))
     return [*(Span(one, other) for one, other in pairwise(begun)), *(Span(last, None) for last in begun[-1:])]
 
 
@@ -147,14 +154,15 @@ def _found_so(seen: Seen, product: Product, pins: Rows) -> Iterator[datetime]:
 def _unreleased(seen: Seen, product: Product, pins: Rows, tables: Iterable[str]) -> list[Span]:
     """From each first change of tables after a release to the next release that has it.
 
-    Before the first release, since there is something of each input.
+    Before the first release, since there is something of each input and the product was first built.
     """
     tables = tuple(tables)
     versions: list[dict[str, int]] = [json.loads(pin["inputs"]) for pin in pins]
     there = [min((at for version, at in seen.commits(name).items() if version), default=None) for name in product.inputs]
     spans: list[tuple[datetime | None, datetime | None]] = []
-    if all(there):
-        spans.append((max(at for at in there if at), pins[0]["released_at"] if pins else None))
+    first = seen.begun("build", product.id)
+    if first and all(there):
+        spans.append((max(at for at in (*there, *first) if at), pins[0]["released_at"] if pins else None))
     for (old, new), pin in zip(pairwise(versions), pins[1:], strict=True):
         spans.append((seen.changed(tables, old, new), pin["released_at"]))
     if versions:

@@ -39,9 +39,25 @@ def test_a_source_that_answered_with_nothing_new_is_fresh_and_one_that_was_not_a
     assert state(home, "source.crm", "frequency") == "kept"
     assert state(home, "source.study", "frequency") == "late", "a failed run is no answer"
     assert level(home, "source.study", "frequency")["since"] == ago(4)
-    never = level(home, "source.community", "frequency")
-    assert (never["state"], never["last_kept_at"]) == ("late", None), "asked by nobody since the platform began to run"
     assert state(home, "source.crm", "latency") == "none"
+
+
+def test_a_source_that_is_new_to_an_old_platform_is_late_since_it_was_first_asked_and_not_before(home: Settings) -> None:
+    ran(home, "land", "crm", 9000)
+    ran(home, "freshness", "all", 8000, looked_at=ago(8000).isoformat())
+    ran(home, "screen", "study", 7000)
+    never = level(home, "source.study", "frequency")
+    assert (never["state"], never["age_seconds"], never["last_kept_at"]) == ("none", 0, None), "nobody ever asked it"
+    assert "source.study frequency" not in record(home).facts["breaches"]
+    ran(home, "land", "study", 30, "failed")
+    late = level(home, "source.study", "frequency")
+    assert (late["state"], late["since"], late["last_kept_at"]) == ("late", ago(4), None), "its first run failed"
+    record(home)
+    ran(home, "land", "study", 1)
+    record(home)
+    assert state(home, "source.study", "frequency") == "kept"
+    rows = [row for row in lake_of(home).arrow("ledger.freshness").to_pylist() if row["subject"] == "source.study"]
+    assert [(row["promise"], row["due_at"], row["closed_at"]) for row in rows] == [("frequency", ago(4), ago(1))]
 
 
 def test_a_batch_that_landed_counts_as_an_answer_though_its_run_was_killed(home: Settings) -> None:

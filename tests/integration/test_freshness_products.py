@@ -30,6 +30,7 @@ def test_a_product_is_late_while_what_it_is_made_of_changed_and_no_release_has_i
         home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     promising(monkeypatch, "glucose_daily", "latency", 0)
     lake = small_lake.fill(home)
+    ran(home, "build", "glucose_daily", 0.1)
     assert state(home, "product.glucose_daily", "latency") == "late", "no release yet"
     pinned(lake, 1, 1)
     assert (state(home, "product.glucose_daily", "latency"), level(home, "product.glucose_daily", "latency")["age_seconds"]) == ("kept", 0)
@@ -37,6 +38,27 @@ def test_a_product_is_late_while_what_it_is_made_of_changed_and_no_release_has_i
     assert state(home, "product.glucose_daily", "latency") == "late", "somebody said something"
     pinned(lake, 2, 0)
     assert state(home, "product.glucose_daily", "latency") == "kept"
+
+
+@pytest.mark.parametrize("promise", ["latency", "frequency"])
+def test_a_product_that_is_new_over_old_tables_is_late_since_it_was_first_built_and_not_before(
+        home: Settings, monkeypatch: pytest.MonkeyPatch, promise: str) -> None:
+    promising(monkeypatch, "glucose_daily", promise, 5)
+    lake = small_lake.fill(home)
+    monkeypatch.setattr(Seen, "commits", lambda _, name: {0: ago(9000), 1: ago(8999)} if name == "core.observation" else {})
+    ran(home, "build", "engagement_daily", 8990)
+    ran(home, "freshness", "all", 8980, looked_at=ago(8980).isoformat())
+    never = level(home, "product.glucose_daily", promise)
+    assert (never["state"], never["age_seconds"]) == ("none", 0), "nobody ever built it"
+    ran(home, "build", "glucose_daily", 9, "failed")
+    ran(home, "build", "glucose_daily", 2, "done")
+    late = level(home, "product.glucose_daily", promise)
+    assert (late["state"], late["since"]) == ("late", ago(4)), "its first build failed, and no release has it"
+    pinned(lake, 1, 1)
+    record(home)
+    rows = [row for row in lake.arrow("ledger.freshness").to_pylist() if row["subject"] == "product.glucose_daily"]
+    assert [(row["due_at"], row["closed_at"]) for row in rows] == [(ago(4), ago(1))]
+    assert state(home, "product.glucose_daily", promise) == "kept"
 
 
 def test_a_release_that_came_late_is_a_breach_from_when_it_was_due(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,6 +69,7 @@ def test_a_release_that_came_late_is_a_breach_from_when_it_was_due(home: Setting
              "core.message": {1: ago(45)}}
     monkeypatch.setattr(Seen, "commits", lambda _, name: times.get(name, {}))
     ran(home, "freshness", "all", 58, looked_at=ago(58).isoformat())
+    ran(home, "build", "glucose_daily", 49)
     for number, (hours, observation, consent) in enumerate(((48, 1, 0), (36, 1, 1), (20, 3, 1)), start=1):
         pinned(lake, number, hours, observation=observation, consent=consent)
     record(home)
