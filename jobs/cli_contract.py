@@ -93,7 +93,8 @@ def review(contract: Annotated[str, typer.Argument(help="Kind and id (products/g
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
-    """Every contract: its status, its review, whether it runs here (CONCORD_ENVIRONMENT), and which products end soon.
+    """Every contract: its status, its review, whether it runs here (CONCORD_ENVIRONMENT) with all contracts that it reads, and
+    which products end soon.
 
     A review is valid, void (the contract was edited since), refused, none, or altered (not as the platform signed it).
 

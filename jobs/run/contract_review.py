@@ -65,13 +65,16 @@ def review(settings: Settings, contract: str, is_approved: bool, remarks: str, i
 
 
 def status(settings: Settings) -> list[dict[str, Any]]:
-    """Every contract: its status, what its reviews come to, who said so, whether it may run here, and when a product ends."""
+    """Every contract: its status, what its reviews come to, who said so, whether it may run here with all that it reads, and
+    when a product ends."""
     where, today, files, known = life.environment(settings.environment), datetime.now(UTC).date(), life.reviewable(), catalog()
     contracts: dict[str, Contract] = {f"{kind}/{name}": contract for kind in KINDS
                                       for name, contract in getattr(known, kind).items()}
     lake, found = Lake(settings.lake_root, known.tables), []
-    for name, standing in running.standings(settings, lake, files).items():
+    standings = running.standings(settings, lake, files)
+    for name, standing in standings.items():
         contract, by = contracts.get(name), standing.review or {}
+        deciding, read = running.needs(known, lake, contract) if contract else ([], {name})
         ends = contract.retirement if isinstance(contract, Product) else None
         found.append({
             "contract": name, "version": life.stated(files[name][0], "version"), "status": life.stated(files[name][0], "status"),
@@ -79,8 +82,8 @@ def status(settings: Settings) -> list[dict[str, Any]]:
             "reviewed_at": by["reviewed_at"].isoformat() if by else None,
             "remarks": by.get("remarks"), "instead": by.get("instead"),
             "edited": running.since(name, standing) if standing.state is State.VOID else None,
-            "runs": ((contract is None or life.may_run(contract, where, today))
-                     and (where is life.Environment.DEVELOPMENT or standing.state is State.VALID)),
+            "runs": (all(life.may_run(each, where, today) for each in deciding)
+                     and (where is life.Environment.DEVELOPMENT or all(standings[each].state is State.VALID for each in read))),
             "made_until": ends.on.isoformat() if ends else None, "replaced_by": ends.replaced_by if ends else None,
             "notice": notice(contract, today) if isinstance(contract, Product) else None})
     return found

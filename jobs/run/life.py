@@ -83,6 +83,12 @@ def refuse(settings: Settings, known: Catalog, lake: Lake, stage: str, subject: 
                          "all of them:\n" + "\n".join(wrong[:MOST_NAMED]) + more)
 
 
+def needs(known: Catalog, lake: Lake, contract: Contract) -> tuple[list[Contract], set[str]]:
+    """What a contract runs by: those whose status decides, and all that must be reviewed."""
+    contracts = [contract, known.products[contract.product]] if isinstance(contract, Recipient) else [contract]
+    return contracts, _read(known, lake, contracts, not isinstance(contract, Source))
+
+
 def standings(settings: Settings, lake: Lake, names: Iterable[str]) -> dict[str, Standing]:
     """What the reviews of contracts come to. Raises KeysUnreadable where signatures cannot be checked."""
     files, reviews = life.reviewable(), contract_reviews.every(lake)

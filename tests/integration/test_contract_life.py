@@ -220,6 +220,8 @@ def test_the_commands(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["contract", "review", str(house.folder / FILE), "--approve", "--token-file", str(token)]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0 and done.output.startswith("officer approved products/glucose_daily 1.0.0 ("), done.output
+    assert not standing(house)["runs"], "what it reads is not reviewed"
+    house.approve(*NEEDED)
     found = {row["contract"]: row for row in json.loads(CliRunner().invoke(app, ["contract", "status", "--json"]).output)}
     assert found[GLUCOSE]["runs"] and found[GLUCOSE]["reviewer"] == "officer" and not found["products/optin_rates"]["runs"]
     assert "glucose_daily" in CliRunner().invoke(app, ["contract", "status"]).output
