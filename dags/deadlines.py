@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from access import environment
+from access import environment, in_force
 from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
 from airflow.sdk.exceptions import AirflowException
 from command import Command
@@ -15,14 +15,16 @@ from contracts.exit_codes import ExitCode
 from contracts.model import Product, Recipient, Source
 from contracts.service_levels import ServiceLevel
 
+DUTIES = ("timeToDetect", "timeToNotify")
 log = logging.getLogger(__name__)
 
 
 def deadlines(kind: str, *contracts: Source | Product | Recipient) -> list[DeadlineAlert]:
     """A run has as long as the levels of its contracts allow, counted from when it was queued: one that somebody starts has
-    no logical date. How old data may be that a source has not sent is nothing a run can keep."""
+    no logical date. How old data may be that a source has not sent is nothing a run can keep. Where a contract may not run,
+    there are only duties: what was received is screened, and partners are told of withdrawals."""
     return [_alert(f"{kind}.{contract.id}", level) for contract in contracts for level in contract.service_levels
-            if level.element is None]
+            if level.element is None and (level.promise in DUTIES or in_force(contract))]
 
 
 def _alert(subject: str, level: ServiceLevel) -> DeadlineAlert:

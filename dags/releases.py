@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from access import in_force
 from airflow.sdk import DAG
 from assets import any_of, asset
 from deadlines import deadlines
@@ -12,7 +13,7 @@ from contracts.model import Product
 
 
 def release_dag(group: str, products: tuple[Product, ...]) -> DAG:
-    """All products of a group are pinned in one commit, so that readers never see a mixture."""
+    """All products of a group that may run are pinned in one commit, so that readers never see a mixture."""
     names = ", ".join(p.name for p in products)
     with DAG(f"release_{group}", schedule=any_of(p.table.name for p in products), catchup=False, max_active_runs=1,
              default_args={**DEFAULTS, "owner": products[0].owner}, tags=["release"], description=names,
@@ -23,4 +24,5 @@ def release_dag(group: str, products: tuple[Product, ...]) -> DAG:
 
 
 for name, members in catalog().release_groups().items():
-    globals()[f"release_{name}"] = release_dag(name, members)
+    if made := tuple(filter(in_force, members)):
+        globals()[f"release_{name}"] = release_dag(name, made)

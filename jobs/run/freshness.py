@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.load import catalog
+from contracts.life import environment, may_run
+from contracts.load import Catalog, catalog
 from jobs.breaches import Missed, Row, Standing, to_write
 from jobs.errors import ConfigurationError
 from jobs.lake import Lake
@@ -17,22 +18,27 @@ from jobs.settings import Settings
 
 Rows = list[Row]
 CANDIDATE = "safety.candidate"
+RUN_BY = {"source": "land", "product": "build", "recipient": "recall"}
 
 
 def record(settings: Settings, missed: Sequence[Missed] = ()) -> Report:
     """Write down each breach once, and when what was due came. ``missed``: deadlines that Airflow saw pass.
 
-    What nobody promises any more is closed. Raises ConfigurationError for a deadline of a promise that no contract makes.
+    What nobody promises any more is closed, and a deadline of it is told as ``not_promised``, not written down. Raises
+    ConfigurationError for a deadline of what no contract, run or breach ever was about.
     """
     with open_shell(settings, "freshness", "all", with_engine=False) as shell:
         now, lake = datetime.now(UTC), shell.lake
         seen, held = Seen(lake), ledger.of(lake)
-        found = standings(seen, shell.catalog)
-        _refuse_unknown(missed, found)
+        found = _standings(settings, seen, shell.catalog, now)
+        promised = {(standing.subject, standing.level.name) for standing in found}
+        left = [notice for notice in missed if (notice.subject, notice.promise) not in promised]
+        _refuse_unknown(left, shell.catalog, seen, held)
         rows = _changes(found, held, ledger.looked_at(seen.runs), now, missed)
         if ledger.write(lake, rows):
             shell.report.change(ledger.TABLE)
         shell.trail.writes(ledger.TABLE)
+        shell.report.facts.update(not_promised=[f"{notice.subject} {notice.promise}" for notice in left])
         shell.report.facts.update(looked_at=now.isoformat(), late=sum(row["closed_at"] is None for row in _merged(held, rows)),
                                   breaches=[f"{row['subject']} {row['promise']}" for row in rows if row["closed_at"] is None])
         return shell.report
@@ -49,10 +55,16 @@ def overview(settings: Settings) -> dict[str, Any]:
     contracts = catalog()
     lake, now = Lake(settings.lake_root, contracts.tables), datetime.now(UTC)
     seen, held = Seen(lake), ledger.of(lake)
-    found = standings(seen, contracts)
+    found = _standings(settings, seen, contracts, now)
     rows = _merged(held, _changes(found, held, ledger.looked_at(seen.runs), now, ()))
     return {"at": now, "levels": [_level(standing, rows, now) for standing in found], "breaches": rows,
             "candidates": _candidates(lake, now)}
+
+
+def _standings(settings: Settings, seen: Seen, contracts: Catalog, now: datetime) -> list[Standing]:
+    """How the promises of contracts that may run here, today, stand."""
+    where = environment(settings.environment)
+    return standings(seen, contracts, lambda contract: may_run(contract, where, now.date()))
 
 
 def _candidates(lake: Lake, now: datetime) -> dict[str, Any]:
@@ -94,9 +106,12 @@ def _is_of(row: Row, standing: Standing) -> bool:
     return (row["subject"], row["promise"]) == (standing.subject, standing.level.name)
 
 
-def _refuse_unknown(missed: Iterable[Missed], found: Iterable[Standing]) -> None:
-    known = {(standing.subject, standing.level.name) for standing in found}
-    for notice in missed:
-        if (notice.subject, notice.promise) not in known:
+def _refuse_unknown(left: Iterable[Missed], contracts: Catalog, seen: Seen, held: Rows) -> None:
+    """What a contract, a run or a breach is about was promised once."""
+    known = {*(f"{kind}.{name}" for kind in ("source", "product", "recipient") for name in getattr(contracts, f"{kind}s")),
+             *(f"{kind}.{name}" for kind, stage in RUN_BY.items() for name in seen.subjects(stage)),
+             *(row["subject"] for row in held)}
+    for notice in left:
+        if notice.subject not in known:
             raise ConfigurationError(f"no contract promises {notice.promise} of {notice.subject}; `concord freshness` shows what "
                                      "is promised")

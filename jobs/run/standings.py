@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise
@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from contracts.load import Catalog
-from contracts.model import Product, Recipient, Source
+from contracts.model import Contract, Product, Recipient, Source
 from contracts.service_levels import ServiceLevel
 from jobs.breaches import Span, Standing
 from jobs.lake import Lake
@@ -46,6 +46,10 @@ class Seen:
         """When a stage first ran on a subject, well or not: nothing can be late before. Empty where it never did."""
         return [self._first[stage, subject]] if (stage, subject) in self._first else []
 
+    def subjects(self, stage: str) -> set[str]:
+        """On what a stage ever ran."""
+        return {subject for ran, subject in self._first if ran == stage}
+
     def of(self, stage: str, subject: str) -> Rows:
         """The runs of a stage on a subject that ended well, the first first."""
         return sorted((r for r in self.runs if (r["stage"], r["subject"]) == (stage, subject)), key=lambda row: row["at"])
@@ -71,10 +75,15 @@ class Seen:
         return list(self.lake.arrow(withdrawals.WITHDRAWAL).to_pylist())
 
 
-def standings(seen: Seen, contracts: Catalog) -> list[Standing]:
-    """How each promise of each contract stands, in the order of sources, products and recipients."""
-    products = [product for _, product in sorted(contracts.products.items()) if product.status == "active"]
-    return [*(s for _, source in sorted(contracts.sources.items()) for s in _source(seen, source)),
+def standings(seen: Seen, contracts: Catalog, may_run: Callable[[Contract], bool]) -> list[Standing]:
+    """How each promise of each contract stands, in the order of sources, products and recipients.
+
+    A product that may not run promises nothing. Of a source that may not run nothing is fetched, but what it brought is screened;
+    partners are told of withdrawals whatever became of their contract.
+    """
+    sources = [(source, may_run(source)) for _, source in sorted(contracts.sources.items())]
+    products = [product for _, product in sorted(contracts.products.items()) if may_run(product)]
+    return [*(s for source, runs in sources for s in _source(seen, source) if runs or s.level.promise == "timeToDetect"),
             *(s for product in products for s in _product(seen, product)),
             *(s for _, recipient in sorted(contracts.recipients.items()) for s in _recipient(seen, recipient))]
 

@@ -187,5 +187,10 @@ def test_what_may_not_run_has_no_dag_and_what_a_retired_source_left_is_purged_on
     found = parse(tmp_path / "production", CONCORD_CONTRACTS=str(own))["dags"]
     assert "product_glucose_daily_b" not in found and "product_glucose_daily" in found
     assert set(found["source_crm_b"]["tasks"]) == {"screen", "purge"}
+    assert set(found["source_crm_b"]["deadlines"]) == {"timeToDetect of source.crm_b"}, "nothing is fetched"
+    assert not [name for name in found["release_engagement"]["deadlines"] if "glucose_daily_b" in name]
+    assert "product.glucose_daily_b" not in found["release_engagement"]["triggers"]
     tried = parse(tmp_path / "development", CONCORD_CONTRACTS=str(own), CONCORD_ENVIRONMENT="development")["dags"]
+    assert "product.glucose_daily_b" in tried["release_engagement"]["triggers"]
+    assert "latency of product.glucose_daily_b" in tried["release_engagement"]["deadlines"]
     assert "product_glucose_daily_b" in tried and set(tried["source_crm_b"]["tasks"]) == {"screen", "purge"}

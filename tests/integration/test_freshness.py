@@ -137,6 +137,39 @@ def test_a_promise_that_nobody_makes_any_more_is_not_late(home: Settings, monkey
     assert ("source.crm", "frequency", "ledger", True) in kept(home)
 
 
+@pytest.mark.parametrize(("status", "where", "promised"), [
+    ("active", "production", True), ("deprecated", "production", True), ("draft", "development", True), ("draft", "production", False),
+    ("retired", "production", False), ("retired", "development", False)])
+def test_what_may_not_run_is_late_only_with_its_duties(
+        home: Settings, monkeypatch: pytest.MonkeyPatch, status: str, where: str, promised: bool) -> None:
+    home = home.model_copy(update={"environment": where})
+    for known, name in ((catalog().sources, "crm"), (catalog().products, "glucose_daily")):
+        monkeypatch.setitem(known, name, known[name].model_copy(update={"status": status}))
+    ran(home, "land", "crm", 60, "done")
+    batches.record(lake_of(home), "crm", 1, 5, ago(60))
+    shown = {(row["subject"], row["promise"]): row["state"] for row in overview(home)["levels"]}
+    assert shown["source.crm", "timeToDetect"] == "late", "what was received is screened whatever the contract became"
+    assert {name: shown.get(("source.crm", name)) for name in ("latency", "frequency")} == dict.fromkeys(
+        ("latency", "frequency"), "late" if promised else None)
+    assert (("product.glucose_daily", "latency") in shown) is promised
+    assert ("recipient.glycemia_institute", "timeToNotify") in shown
+    assert ("source.crm frequency" in record(home).facts["breaches"]) is promised
+
+
+def test_a_deadline_of_what_is_not_promised_any_more_is_told_and_not_written_down(
+        home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    missed = [Missed("source.crm", "latency", ago(7), ago(1))]
+    record(home, missed)
+    monkeypatch.setitem(catalog().sources, "crm", catalog().sources["crm"].model_copy(update={"status": "retired"}))
+    told = record(home, missed)
+    assert (told.facts["not_promised"], told.facts["breaches"]) == (["source.crm latency"], [])
+    assert kept(home) == [("source.crm", "latency", "airflow", True)]
+    monkeypatch.delitem(catalog().sources, "crm")
+    assert record(home, missed).facts["not_promised"] == ["source.crm latency"], "the ledger knows it"
+    ran(home, "land", "gone", 30)
+    assert record(home, [Missed("source.gone", "latency", ago(7), ago(1))]).facts["not_promised"] == ["source.gone latency"]
+
+
 def test_a_deadline_that_airflow_saw_pass_is_written_down_and_closed_by_what_it_waited_for(home: Settings) -> None:
     missed = [Missed("source.crm", "latency", ago(7), ago(1))]
     assert record(home, missed).facts["breaches"] == ["source.crm latency"]
