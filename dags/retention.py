@@ -1,6 +1,6 @@
 """The DAG ``retention``: every night, what is past the days that its contract allows is removed.
 
-It fails where something is kept past its time; the task's log names it, and what keeps it.
+It fails where something is kept past its time by more than a release; the task's log names it, and what keeps it.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ def add(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -
 
         Payloads and the core rows made of them go by their source's contract, counted from the day their batch landed;
         releases by their product's, the newest never. Statements, identities and contact points stay: they tell who said
-        no. Files of versions that no release needs go a week later. Ends with 9 where something is kept past its time.
+        no. Files of versions that no release needs go a week later. Ends with 9 where more than a release
+        keeps something past its time.
 
         Example: concord retention --dry-run
         """

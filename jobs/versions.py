@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -49,3 +50,19 @@ def swept(table: Any, path: str, keep: Collection[int], hours: int, dry_run: boo
     for name in () if dry_run else sorted(there):
         files.remove(name)
     return len(there)
+
+
+def lost(path: str, wanted: Collection[int]) -> set[int]:
+    """Those of some versions of the table at an address that its log cannot open any more.
+
+    A version rests on the newest checkpoint up to it, or on version 0, and on each commit since; lakes that are older than
+    ``PROPERTIES`` lost theirs a month after they came.
+    """
+    names = Files(f"{path}/_delta_log").names()
+    commits = {int(name[:20]) for name in names if re.fullmatch(r"\d{20}\.json", name)}
+    bases = {int(name[:20]) for name in names if re.match(r"\d{20}\.checkpoint", name)} | ({0} & commits)
+
+    def opens(version: int) -> bool:
+        base = max((b for b in bases if b <= version), default=None)
+        return base is not None and commits.issuperset(range(base + 1, version + 1))
+    return {version for version in wanted if not opens(version)}
