@@ -12,7 +12,7 @@ from contracts.model import HONOURING, Product, Source
 from jobs.errors import Overdue
 from jobs.ledger import accounts, batches, releases, replays
 from jobs.ledger import retention as ledger
-from jobs.run import pins, screen
+from jobs.run import pins, screen, undeclared
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.turn import turn
@@ -72,14 +72,14 @@ def retention(settings: Settings, tell: Callable[[dict[str, Any]], None], dry_ru
         for source in shell.catalog.sources.values():
             _each(_source(shell, source, kept, now, dry_run), source.id, found, failed)
         files = pins.sweep(shell.lake, shell.catalog, kept, grace_hours, dry_run=dry_run)
-        unreadable = [str(pin) for pin in kept.lost]
-        tell({"at": now.isoformat(timespec="seconds"), "dry_run": dry_run, "tables": found, "files": files,
-              "unreadable": unreadable, "failed": {name: type(error).__name__ for name, error in failed.items()}})
+        kinds = {"unreadable": [str(pin) for pin in kept.lost], "undeclared": undeclared.find(shell.lake, shell.catalog, kept)}
+        tell({"at": now.isoformat(timespec="seconds"), "dry_run": dry_run, "tables": found, "files": files, **kinds,
+              "failed": {name: type(error).__name__ for name, error in failed.items()}})
         shell.report.facts.update(rows=sum(row["rows"] for row in found), files=files, dry_run=dry_run, failed=len(failed),
-                                  overdue=sum(row["overdue"] > 0 for row in found), unreadable=len(unreadable))
+                                  overdue=sum(row["overdue"] > 0 for row in found), **{k: len(v) for k, v in kinds.items()})
         for error in failed.values():
             raise error
-        _refuse_late(found, unreadable)
+        _refuse_late(found, kinds["unreadable"], kinds["undeclared"])
         return shell.report
 
 
@@ -91,7 +91,7 @@ def _each(rows: Iterator[dict[str, Any]], name: str, found: list[dict[str, Any]]
         failed[name] = error
 
 
-def _refuse_late(found: list[dict[str, Any]], unreadable: list[str]) -> None:
+def _refuse_late(found: list[dict[str, Any]], unreadable: list[str], unknown: list[str]) -> None:
     """Raise Overdue where somebody has to do something."""
     late = [f"{row['table_name']} of {row['scope']} ({row['kept_by']})" for row in found if row["is_late"]]
     said = [f"kept past their retention: {', '.join(late)}; conform what waits, finish the replay, or correct retentionDays in "
@@ -99,6 +99,9 @@ def _refuse_late(found: list[dict[str, Any]], unreadable: list[str]) -> None:
     if unreadable:
         said.append(f"cannot be read any more, so their rows were not counted: {', '.join(unreadable)}; put the table's "
                     "_delta_log back from a copy, or let the release go by its product's retentionDays")
+    if unknown:
+        said.append(f"no contract declares, so none says how long it stays: {', '.join(unknown)}; put the contract back, or take "
+                    "away what nobody needs")
     if said:
         raise Overdue("\n".join(said))
 
