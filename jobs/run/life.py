@@ -89,6 +89,16 @@ def needs(known: Catalog, lake: Lake, contract: Contract) -> tuple[list[Contract
     return contracts, _read(known, lake, contracts, not isinstance(contract, Source))
 
 
+def refuse_unreviewed(settings: Settings, lake: Lake, name: str) -> None:
+    """Raise NotInForce outside development unless a contract is reviewed as it is, whatever its status: for what goes for good
+    by what it says."""
+    if life.environment(settings.environment) is Environment.DEVELOPMENT:
+        return
+    found = standings(settings, lake, [name])[name]
+    if found.state is not State.VALID:
+        raise NotInForce(f"{name} {_why(name, found)}")
+
+
 def standings(settings: Settings, lake: Lake, names: Iterable[str]) -> dict[str, Standing]:
     """What the reviews of contracts come to. Raises KeysUnreadable where signatures cannot be checked."""
     files, reviews = life.reviewable(), contract_reviews.every(lake)

@@ -12,7 +12,7 @@ from contracts.model import HONOURING, Product, Source
 from jobs.errors import Overdue
 from jobs.ledger import accounts, batches, releases, replays
 from jobs.ledger import retention as ledger
-from jobs.run import pins, screen, undeclared
+from jobs.run import life, pins, screen, undeclared
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.turn import turn
@@ -62,7 +62,8 @@ def retention(settings: Settings, tell: Callable[[dict[str, Any]], None], dry_ru
     Payloads and core rows go by the day their batch landed and their source's ``retentionDays``; releases by the day they
     were made and their product's, the newest never. What tells who said no, and safety candidates, stay. Files of versions
     that nothing needs go ``grace_hours`` after the rows. With ``dry_run`` nothing is written. Once all is done and told, raises
-    what stopped a source or product (the others go on), or Overdue where more than a release keeps something.
+    what stopped a source or product (the others go on; outside development a contract without a review that holds is among
+    it, since an edit of its days would remove for good), or Overdue where more than a release keeps something.
     """
     with open_shell(settings, "retention", "all", with_engine=True) as shell:
         now, found, failed = datetime.now(UTC), list[dict[str, Any]](), dict[str, Exception]()
@@ -111,6 +112,8 @@ def _source(shell: Shell, source: Source, standing: pins.Standing, now: datetime
     lake = shell.lake
     if not lake.exists(source.raw):
         return
+    if not dry_run:
+        life.refuse_unreviewed(shell.settings, lake, f"sources/{source.id}")
     with turn(shell.settings.home / "turns", f"conform.{source.id}"):
         number, begun = replays.last(lake, source.id)
         held = f"replay {replays.replay_id(source.id, number)}" if begun is not None else None
@@ -186,6 +189,8 @@ def _core_rows(shell: Shell, source: Source, table: str, standing: pins.Standing
 def _releases(shell: Shell, product: Product, now: datetime, dry_run: bool) -> Iterator[dict[str, Any]]:
     """The releases of a product but for the newest; nothing is released meanwhile."""
     scope = Scope(product.table.name, product.id, product.retention_days, partial(_pinned, shell, product))
+    if not dry_run:
+        life.refuse_unreviewed(shell.settings, shell.lake, f"products/{product.id}")
     with turn(shell.settings.home / "turns", f"release.{product.release_group}"):
         yield from _finish(shell, scope, now, dry_run)
         yield _done(shell, scope, now, dry_run)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from contracts import catalog
-from jobs.errors import LakeError, Overdue
+from jobs.errors import LakeError, NotInForce, Overdue
 from jobs.lake import Lake
 from jobs.ledger import accounts, batches, releases, replays
 from jobs.ledger import retention as ledger
@@ -220,3 +220,14 @@ def test_a_record_that_is_still_delivered_stays(home: Settings) -> None:
     run(home)
     left = {row["record_id"]: row["batch_id"] for row in lake_of(home).arrow("core.interaction").to_pylist()}
     assert left == {"cases/6": "crm.000001", "cases/7": "crm.000002"}
+
+
+def test_nothing_goes_for_good_by_days_that_nobody_reviewed(home: Settings) -> None:
+    production = home.model_copy(update={"environment": "production"})
+    before = versions(home)
+    with pytest.raises(NotInForce, match="has no review"):
+        run(production)
+    assert versions(home) == before
+    told: Told = []
+    retention(production, told.append, dry_run=True)
+    assert any(row["rows"] for row in told[0]["tables"]), "what would go is told"
