@@ -123,11 +123,13 @@ def _product(seen: Seen, product: Product) -> Iterator[Standing]:
 
 
 def _recipient(seen: Seen, recipient: Recipient) -> Iterator[Standing]:
-    """A change of what people say, after which nobody looked whom to recall, counts from that change."""
-    delivered = {row["extract_id"] for row in extracts.delivered(seen.lake, recipient.id)}
+    """A change of what people say, after which nobody looked whom to recall, counts from that change; nobody had to before the
+    first extract was made."""
+    rows = extracts.delivered(seen.lake, recipient.id)
+    delivered, first = {row["extract_id"] for row in rows}, [row["prepared_at"].replace(tzinfo=UTC) for row in rows]
     told = [row for row in seen.withdrawn if row["effect"] == "recalled" and row["subject"].rsplit(".", 1)[0] in delivered]
     looks = seen.ends("recall", recipient.id)
-    since = max(looks, default=datetime.min.replace(tzinfo=UTC))
+    since = max([*looks, *sorted(first)[:1]], default=datetime.min.replace(tzinfo=UTC))
     changed = min((at for table in SAID for at in seen.commits(table).values() if at > since), default=None)
     waiting = [Span(changed, None)] if changed and delivered else []
     for level in recipient.service_levels:

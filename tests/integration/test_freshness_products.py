@@ -117,9 +117,11 @@ def test_a_change_of_consents_after_the_last_recall_is_waited_for_where_somethin
     monkeypatch.setitem(catalog().recipients, recipient.id, recipient.model_copy(update={"service_levels": (short,)}))
     lake = small_lake.fill(home)
     assert state(home, "recipient.glycemia_institute", "timeToNotify") == "none", "it has nothing"
-    extracts.write(lake, extracts.EXTRACT, {**_extract(lake), "extract_id": "e-1", "recipient": recipient.id})
     extracts.write(lake, extracts.DELIVERY, {"extract_id": "e-1", "manifest_sha256": "x", "destination": "s3://x", "delivered_at": ago(1)})
-    assert state(home, "recipient.glycemia_institute", "timeToNotify") == "late"
+    for prepared, expected in ((ago(-1), "none"), (ago(86), "late")):
+        made = {**_extract(lake), "extract_id": "e-1", "recipient": recipient.id, "prepared_at": prepared}
+        extracts.write(lake, extracts.EXTRACT, made)
+        assert state(home, "recipient.glycemia_institute", "timeToNotify") == expected, "what was said before the extract is in it"
     ran(home, "recall", recipient.id, -1)
     assert state(home, "recipient.glycemia_institute", "timeToNotify") == "kept"
 
