@@ -131,10 +131,10 @@ class Flow:
         assert self.stage("recall", PARTNER)["people"]
 
     def _refused(self) -> None:
-        """Beside the flow: a batch from long ago, of somebody who refuses among others; their envelopes are due."""
+        """Beside the flow, in a home of its own: a batch from long ago, of somebody who refuses among others; their envelopes are
+        due."""
         aside = self.root / "aside"
-        shutil.copytree(self.home, aside)
-        land(settings(aside, "sail"), "crm", BATCH, number=2, at=LONG_AGO)
+        land(settings(aside, "sail"), "crm", BATCH, at=LONG_AGO)
         assert self.stage("conform", "crm", home=aside)["outcomes"].keys() >= {"accepted", "rejected", "refused", "deletion"}
         unscreened = self.root / "unscreened"
         shutil.copytree(aside, unscreened)
