@@ -30,7 +30,7 @@ def version(roll: random.Random, is_dated: bool) -> Raw:
     at = f"2026-10-0{roll.randint(1, 4)}T00:00:00Z" if is_dated else None
     gone = {"gone": True} if roll.random() < 0.15 else {}
     if roll.random() < 0.4:
-        return measured(name, place, at, value=value, **gone)
+        return measured(name, place, at, value=60 * value + name / 100, **gone)
     return said(name, no if value == 1 else yes, at, note=value, **gone)
 
 
