@@ -40,10 +40,10 @@ def no_to_all(name: int) -> list[Raw]:
 
 
 BATCHES = [
-    [measured(1, "ward", value=1), measured(2, "ward", value=1), measured(3, "ward", value=1), measured(4, "moon"), measured(5),
+    [measured(1, "ward", value=90), measured(2, "ward", value=90), measured(3, "ward", value=90), measured(4, "moon"), measured(5),
      said(1, "yes"), said(2, "yes"), said(3, "yes", D2), *no_to_all(7), measured(6, person="u7"), Raw("readings/8", "{", "readings"),
      *no_to_all(8), measured(10, "ward", person="u8")],
-    [measured(2, value=2, at=D2), measured(3, at=D2, gone=True), said(1, "nay", D2), said(2, "aye", D2), said(3, "nay"),
+    [measured(2, value=92, at=D2), measured(3, at=D2, gone=True), said(1, "nay", D2), said(2, "aye", D2), said(3, "nay"),
      measured(8, "ward", at=D2)],
     [said(7, "aye", D3), measured(9, "ward", person="u7")]]
 
@@ -116,7 +116,7 @@ B1, B2, B3, R1, R2 = "house.000001", "house.000002", "house.000003", "house.repl
 def test_each_record_gets_the_outcome_that_it_has_beside_what_came_since(replayed: Settings, prepared: Settings) -> None:
     """Two readings of the ward are out of date: one has a newer version, one was deleted; so is a statement. One is refused."""
     assert {row["record_id"]: row["value"] for row in core(replayed, SOURCE, "core.observation")} == {
-        "readings/1": 1, "readings/2": 2, **{f"readings/{n}": 95.5 for n in (5, 6, 8, 9)}}
+        "readings/1": 1, "readings/2": 92, **{f"readings/{n}": 95.5 for n in (5, 6, 8, 9)}}
     assert apart(replayed, SOURCE) == {(B1, 3): ("unknown_code", "payload.place"), (B1, 11): ("not_json", None)}
     assert entries(replayed, R1) == {
         ("taken", "rejected", "unknown_code"): 11, ("taken", "rejected", "not_json"): 1, ("replay", "accepted", "-"): 6,
@@ -206,7 +206,7 @@ def said_by(*words: str) -> tuple[int, str]:
 
 def test_the_command_says_what_would_be_and_what_is(home: Settings) -> None:
     """A batch that waits is not taken up, and comes after what is."""
-    land(home, SOURCE, [measured(1, value=3, at=D3), measured(4, "home", at=D2)], 4)
+    land(home, SOURCE, [measured(1, value=93, at=D3), measured(4, "home", at=D2)], 4)
     status, told = said_by(SOURCE, "--dry-run")
     document = json.loads(told.splitlines()[-1])
     assert status == 0 and "12 records would be taken up" in told and document["changed"] == [] and document["dry_run"]
@@ -218,7 +218,7 @@ def test_the_command_says_what_would_be_and_what_is(home: Settings) -> None:
         "readings/1", "readings/8", "readings/9"}
     assert json.loads(said_by(SOURCE, "--json")[1])["result"] == "unchanged"
     conform(home, SOURCE)
-    assert [r["value"] for r in core(home, SOURCE, "core.observation") if r["batch_id"] == "house.000004"] == [3, 95.5]
+    assert [r["value"] for r in core(home, SOURCE, "core.observation") if r["batch_id"] == "house.000004"] == [93, 95.5]
 
 
 @pytest.mark.parametrize(("words", "wrong"), [
