@@ -109,7 +109,7 @@ class Lake:
         found = self.ensure(name) if version is None else self._opened(name)
         wanted = found.version() if version is None else version
         entries = found.history(found.version() - wanted + 1)
-        return next((stamps.note(entry) or {} for entry in entries if entry.get("version") == wanted), {})
+        return next((stamps.told(entry) for entry in entries if entry.get("version") == wanted), {})
 
     def done(self, name: str, once: str) -> int | None:
         """Number last committed under the transaction name ``once``, None when there was none."""
@@ -185,7 +185,7 @@ class Lake:
 
         def write() -> None:
             merge = self._writable(name).merge(rows, predicate=on, source_alias="s", target_alias="t",
-                                                  commit_properties=_properties())
+                                               commit_properties=_properties())
             if gone is not None:
                 merge = merge.when_matched_delete(f"s.{GONE}")
             sets = {column: f"s.{column}" for column in column_names(contract)}

@@ -34,6 +34,12 @@ def note(entry: dict[str, Any]) -> dict[str, Any] | None:
     return {} if TARGET in str(entry.get("operationParameters", {}).get("mergePredicate", "")) else None
 
 
+def told(entry: dict[str, Any]) -> dict[str, Any]:
+    """The note beside a commit; that of an engine of an older lake too, which stands there bare."""
+    found = note(entry)
+    return _object(entry.get("userMetadata")) if found is None else found
+
+
 def foreign(table: Any) -> dict[str, Any] | None:
     """The newest commit that changed a DeltaTable, if it is none of ours; None for a table of an older lake, which no commit
     with a stamp made or gave its properties."""

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from typer.testing import CliRunner
 
 from contracts import catalog
@@ -148,3 +148,13 @@ def test_what_is_written_while_its_gate_looks_is_not_taken_over(home: Settings) 
     write_deltalake(lake.path(IDENTITY), DeltaTable(lake.path(IDENTITY)).to_pyarrow_table(), mode="overwrite")
     with pytest.raises(LostRace):
         lake.accept(IDENTITY, seen)
+
+
+def test_a_candidate_of_an_older_lake_keeps_its_note(home: Settings) -> None:
+    """Its engine wrote the note bare, without a stamp around it."""
+    lake = lake_of(home)
+    rows, bare = lake.arrow(PRODUCT), {"contract": "x", "accounts": []}
+    write_deltalake(lake.path(PRODUCT), rows, mode="overwrite", commit_properties=CommitProperties(
+        custom_metadata={"userMetadata": json.dumps(bare)}))
+    assert lake.note(PRODUCT, lake.history(PRODUCT)[0]["version"]) == bare
+    assert by_hand(home) == {PRODUCT: "WRITE"}, "it is no stamp"
