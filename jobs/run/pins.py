@@ -86,7 +86,7 @@ def _lost(lake: Lake, table: str, wanted: set[int]) -> set[int]:
 
 def _notes(lake: Lake, product: Product) -> dict[int, dict[str, Any]]:
     """What was written beside each commit of a product."""
-    return {entry["version"]: stamps.note(entry) or {} for entry in lake.history(product.table.name) if "version" in entry}
+    return {entry["version"]: stamps.told(entry) for entry in lake.history(product.table.name) if "version" in entry}
 
 
 def _made(product: Product, version: int, by: str, notes: dict[int, dict[str, Any]]) -> Iterator[Pin]:

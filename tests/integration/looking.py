@@ -21,6 +21,12 @@ from tests.landing import lake_of
 NOW = datetime.now(UTC)
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Now is when a test begins, not when its module was read, which may be an hour before."""
+    monkeypatch.setattr("tests.integration.looking.NOW", datetime.now(UTC))
+
+
 def ago(hours: float) -> datetime:
     return NOW - timedelta(hours=hours)
 

@@ -17,9 +17,11 @@ from jobs.run.freshness import overview, record
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from tests import small_lake
-from tests.integration.looking import ago, kept, level, ran, state
+from tests.integration.looking import ago, clock, kept, level, ran, state
 from tests.integration.test_command import run
 from tests.landing import lake_of
+
+__all__ = ["clock"]
 
 
 @pytest.fixture
