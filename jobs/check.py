@@ -69,7 +69,10 @@ def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[
              history: DataFrame | None = None) -> list[Finding]:
     """What became of each expectation of a table's contract over a frame."""
     if any(isinstance(rule, SqlRule) and rule.reads_history for rule in table.quality):
-        (frame.limit(0) if history is None else history).createOrReplaceTempView(HISTORY)
+        from jobs.schema import spark_schema
+
+        before = frame.sparkSession.createDataFrame([], spark_schema(table)) if history is None else history
+        before.createOrReplaceTempView(HISTORY)
     context = _context()
     from great_expectations.datasource.fluent import SparkDatasource
 
