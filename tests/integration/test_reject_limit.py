@@ -16,7 +16,7 @@ from tests.landing import account, apart, core, lake_of, land
 from tests.replaying import FIRST, SOURCE, contract, measured, said
 
 FEW = [*(measured(n) for n in range(4)), measured(4, "Lovelace's"), measured(5, "Lovelace's")]
-MANY = [*(measured(n, at="2026-10-02T00:00:00Z") for n in range(20)), said(1, "yes"), said(2, "yes"), said(3, "Lovelace"),
+MANY = [*(measured(n, at="2026-10-02T00:00:00Z", value=100 + n) for n in range(20)), said(1, "yes"), said(2, "yes"), said(3, "Lovelace"),
         said(4, "Lovelace"), said(5, None)]  # type: ignore[arg-type]  # no decision at all
 
 
@@ -29,7 +29,7 @@ def home(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settin
 def test_a_batch_above_the_limit_stops_and_a_higher_limit_lets_it_on(home: Settings, tmp_path: Path,
                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     """Two of six are tolerated. Three of five statements are not, though they are 12 % of their batch."""
-    for number, records in enumerate((FEW, MANY, [measured(1, at="2026-10-03T00:00:00Z", value=7)]), 1):
+    for number, records in enumerate((FEW, MANY, [measured(1, at="2026-10-03T00:00:00Z", value=70)]), 1):
         land(home, SOURCE, records, number)
     with pytest.raises(GateFailed) as failure:
         conform(home, SOURCE)
@@ -46,4 +46,4 @@ def test_a_batch_above_the_limit_stops_and_a_higher_limit_lets_it_on(home: Setti
     monkeypatch.setenv("CONCORD_CONTRACTS", contract(tmp_path / "higher", FIRST, share="0.6", tolerated=2))
     conform(home, SOURCE)
     assert batches.waiting(lake_of(home), SOURCE) == [] and len(core(home, SOURCE, "core.consent")) == 2
-    assert core(home, SOURCE, "core.observation")[1]["value"] == 7 and len(apart(home, SOURCE)) == 5
+    assert core(home, SOURCE, "core.observation")[1]["value"] == 70 and len(apart(home, SOURCE)) == 5
