@@ -121,6 +121,11 @@ class LibraryRule(Rule):
     columns: tuple[str, ...] = ()
 
 
+def in_sql(moment: datetime) -> str:
+    """A moment as queries write it, to the second."""
+    return f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
+
+
 class SqlRule(Rule):
     """A query of the rows to be written, which it calls ``{batch}``; each value that it gives must be as ``limit`` says."""
 
@@ -134,8 +139,7 @@ class SqlRule(Rule):
 
     def at(self, moment: datetime) -> SqlRule:
         """The rule as it is asked at a moment."""
-        said = f"TIMESTAMP '{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}'"
-        return self.model_copy(update={"query": self.query.replace(MOMENT, said)})
+        return self.model_copy(update={"query": self.query.replace(MOMENT, in_sql(moment))})
 
 
 class CustomRule(Rule):

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Table
-from contracts.quality import HISTORY, SqlRule
+from contracts.quality import HISTORY, MOMENT, SqlRule, in_sql
 from jobs.errors import GateFailed
 
 if TYPE_CHECKING:
@@ -85,20 +85,20 @@ def findings(frame: DataFrame, table: Table, as_of: datetime, needed: frozenset[
     definition = source.add_dataframe_asset(table.name).add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(suite(table, as_of, needed), result_format=RESULT_FORMAT)
-    return [_finding(r) for r in result.results]
+    return [_finding(r, in_sql(as_of)) for r in result.results]
 
 
-def _finding(result: Any) -> Finding:
+def _finding(result: Any, moment: str) -> Finding:
+    """``moment``: how queries write when they are asked; what is kept says it by its name, the same at each asking."""
     said = result.expectation_config
     kwargs = {name: value for name, value in said.kwargs.items() if name != "batch_id"}
     columns = kwargs.get("column") or ", ".join(
         kwargs.get("column_list") or kwargs.get("column_set") or kwargs.get("columns") or said.meta.get("columns") or [])
     counted = {} if result.exception_info.get("raised_exception") else result.result or {}
     broken = counted.get("observed_value" if said.meta.get("counts") == "rows" else "unexpected_count")
+    configuration = json.dumps(kwargs, sort_keys=True, default=str if said.meta.get("rule") else lambda _: AS_OF)
     return Finding(said.type, str(columns), bool(result.success), counted.get("element_count"), broken,
-                   json.dumps(kwargs, sort_keys=True, default=str if said.meta.get("rule") else lambda _: AS_OF),
-                   said.meta.get("rule"),
-                   said.severity == "critical")
+                   configuration.replace(moment, MOMENT), said.meta.get("rule"), said.severity == "critical")
 
 
 @lru_cache(maxsize=1)

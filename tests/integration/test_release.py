@@ -133,7 +133,9 @@ def test_an_account_written_again_replaces_the_one_before(home):
 def test_a_number_is_pinned_once(home):
     lake = Lake(home.lake_root, catalog().tables)
     with pytest.raises(IntegrityError, match="another run"):
-        releases.pin(lake, GROUP, 1, [], datetime.now(UTC))
+        releases.pin(lake, GROUP, 1, [{"table": "glucose_daily"}], datetime.now(UTC))
+    with pytest.raises(IntegrityError, match="no product"):
+        releases.pin(lake, GROUP, 2, [], datetime.now(UTC))
 
 
 def test_unknown_products_and_releases_are_said(home):
