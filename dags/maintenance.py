@@ -1,4 +1,4 @@
-"""The DAG ``maintenance``: every week, files that no newest version, release or candidate needs go."""
+"""The DAG ``maintenance``: every week, small files are joined and those that nobody needs go."""
 
 from __future__ import annotations
 

@@ -41,10 +41,11 @@ def add(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -
 
     @app.command()
     def maintain() -> None:
-        """Remove files that no newest version, release or candidate has needed for a week.  Example: concord maintain"""
+        """Join small files where a table has many, and remove those that no newest version, release or candidate has needed for
+        a week.  Example: concord maintain"""
         from jobs.run.maintain import maintain as run
 
-        report(lambda: run(Settings()), "{files} files are gone")
+        report(lambda: run(Settings()), "{joined} small files are joined, {files} that nobody needs are gone")
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -21,9 +21,8 @@ from jobs import stamps
 from jobs.errors import IntegrityError, LakeError, LostRace, no_right
 from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
-from jobs.stamps import refuse_foreign
 from jobs.storage import arrow_files, scanned, storage_options
-from jobs.versions import PROPERTIES, reach_back, swept
+from jobs.versions import PROPERTIES, compacted, reach_back, swept
 from jobs.written import GONE, Rows, cast, checked, column_names, merge_statement, refuse_columns, refuse_keys, sound, with_gone
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Lake:
         Raises LakeError when it lacks columns of it, WrittenByHand where the newest commit is none of ours.
         """
         found = self._made(name)
-        refuse_foreign(name, found)
+        stamps.refuse_foreign(name, found)
         refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
         return found
 
@@ -87,12 +86,12 @@ class Lake:
         return found
 
     def version(self, name: str) -> int:
-        """Newest version of a table, -1 when it does not exist. Raises WrittenByHand."""
+        """Newest version of a table's rows, -1 when it does not exist: care of its files makes none. Raises WrittenByHand."""
         found = self._delta(name)
         if found is None:
             return -1
-        refuse_foreign(name, found)
-        return found.version()
+        stamps.refuse_foreign(name, found)
+        return stamps.settled(found)
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """The commits of a table, newest first, whoever made them; none when it does not exist."""
@@ -107,7 +106,7 @@ class Lake:
     def note(self, name: str, version: int | None = None) -> dict[str, Any]:
         """What was written beside the commit of that version (the newest by default); empty when nothing was."""
         found = self.ensure(name) if version is None else self._opened(name)
-        wanted = found.version() if version is None else version
+        wanted = stamps.settled(found) if version is None else version
         entries = found.history(found.version() - wanted + 1)
         return next((stamps.told(entry) for entry in entries if entry.get("version") == wanted), {})
 
@@ -241,7 +240,11 @@ class Lake:
 
         Other versions cannot be read any more. With ``dry_run`` they stay.
         """
-        return swept(self.ensure(name), self.path(name), keep, hours, dry_run)
+        return swept(self.ensure(name), self.path(name), {self.version(name), *keep}, hours, dry_run)
+
+    def compact(self, name: str) -> int:
+        """Join small files where there are many; how many are joined now. No row changes, and ``version`` stays what it was."""
+        return int(self._commit(name, lambda: compacted(self._writable(name), WRITER, _properties())))
 
     def restore(self, name: str, version: int) -> None:
         """Make the newest version equal to an earlier one, whoever wrote the newest; nothing of the history is lost."""
@@ -285,10 +288,11 @@ class Lake:
             found.alter.set_table_properties(dict(PROPERTIES), commit_properties=_properties())
         return found
 
-    def _commit(self, name: str, write: Callable[[], Any], tries: int = TRIES) -> None:
+    def _commit(self, name: str, write: Callable[[], Any], tries: int = TRIES) -> Any:
         """Write, again when another writer came in between; what a checkpoint would hide from an engine stays readable."""
-        retried(write, tries)
+        given = retried(write, tries)
         reach_back(self.path(name))
+        return given
 
 
 def _properties(note: dict[str, Any] | None = None, once: tuple[str, int] | None = None) -> CommitProperties:

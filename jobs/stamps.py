@@ -52,6 +52,13 @@ def foreign(table: Any) -> dict[str, Any] | None:
     return newest if any(entry.get("operation") in BEGINS and note(entry) is not None for entry in history) else None
 
 
+def settled(table: Any) -> int:
+    """The newest version of a DeltaTable in which rows changed, or may have: care of its files makes versions, too."""
+    if table.history(1)[0].get("operation") not in CARE:
+        return int(table.version())
+    return next((int(e["version"]) for e in table.history() if e.get("operation") not in CARE), int(table.version()))
+
+
 def refuse_foreign(name: str, table: Any) -> None:
     """Raise WrittenByHand where the newest commit that changed a DeltaTable is none of ours."""
     strange = foreign(table)

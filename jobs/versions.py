@@ -16,6 +16,8 @@ from jobs.files import Files
 EVER = "interval 36500 days"
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": EVER,
               "delta.deletedFileRetentionDuration": EVER}
+# Many small files are read more slowly than one; joining a few at a time would write the large ones over and over.
+MANY, WHOLE = 16, 64 * 1024 * 1024
 HINT, FIRST = "_last_checkpoint", f"{0:020d}.checkpoint.parquet"
 
 
@@ -50,6 +52,15 @@ def swept(table: Any, path: str, keep: Collection[int], hours: int, dry_run: boo
     for name in () if dry_run else sorted(there):
         files.remove(name)
     return len(there)
+
+
+def compacted(table: Any, writer: Any, properties: Any) -> int:
+    """Join the small files of a DeltaTable where there are ``MANY``; how many they were. Those of before stay for a ``swept``."""
+    sizes = table.get_add_actions().column("size_bytes").to_pylist()
+    if sum(size < WHOLE for size in sizes) < MANY:
+        return 0
+    done = table.optimize.compact(target_size=WHOLE, writer_properties=writer, commit_properties=properties)
+    return int(done["numFilesRemoved"])
 
 
 def lost(path: str, wanted: Collection[int]) -> set[int]:

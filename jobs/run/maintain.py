@@ -1,4 +1,4 @@
-"""maintain: files that no kept version of a table needs go."""
+"""maintain: many small files become few, and files that no kept version of a table needs go."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from jobs.settings import Settings
 
 
 def maintain(settings: Settings, grace_hours: int = pins.GRACE_HOURS) -> Report:
-    """Remove the files that neither a newest version nor a release or candidate has needed for ``grace_hours``.
+    """Join the small files of each table that has many, and remove those that neither a newest version nor a release or
+    candidate has needed for ``grace_hours``.
 
-    A version that the log cannot open any more needs none, and is named. No commit is made and no row changes, so nothing is
-    built or released anew. A second run finds nothing to do.
+    A version that the log cannot open any more needs none, and is named. No row changes, so no table has a new version to build
+    or release from. A second run finds nothing to do.
     """
     with open_shell(settings, "maintain", "all", with_engine=False) as shell:
         kept = pins.standing(shell.lake, shell.catalog)
+        # A candidate is written as one, and a release pins it by its number.
+        small = [name for name, table in sorted(shell.catalog.tables.items())
+                 if table.zone != Zone.PRODUCT and shell.lake.exists(name)]
+        joined = sum(shell.lake.compact(name) for name in small)
         files = pins.sweep(shell.lake, shell.catalog, kept, grace_hours, (Zone.LEDGER, *pins.SWEPT))
-        shell.report.facts.update(files=files, unreadable=[str(pin) for pin in kept.lost])
-        shell.report.is_answer = bool(files)
+        shell.report.facts.update(files=files, joined=joined, unreadable=[str(pin) for pin in kept.lost])
+        shell.report.is_answer = bool(files or joined)
         return shell.report
