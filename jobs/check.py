@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0, "inclu
 
 AS_OF = "the moment of the check"  # What a result says where a suite holds a time: there is no other.
 
+ERROR = re.compile(r"^(?:\w+\.)*([A-Z]\w*(?:Error|Exception))\b", re.MULTILINE)  # The line of a traceback that names its type.
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -30,7 +33,7 @@ class Finding:
 
     ``rule`` is the contract's own name for it, None where it follows from columns. ``stops``: whether nothing may be written
     when it does not hold. ``configuration`` is what the suite says of it as JSON, so that a result can be shown again; no
-    value of a row is in it.
+    value of a row is in it. ``error``: the type of the error for which it could not be asked; it counts as broken then.
     """
 
     expectation: str
@@ -41,9 +44,10 @@ class Finding:
     configuration: str
     rule: str | None
     stops: bool
+    error: str | None = None
 
     def __str__(self) -> str:
-        many = "" if self.rows is None else f" ({self.rows} rows)"
+        many = f" (not asked: {self.error})" if self.error else "" if self.rows is None else f" ({self.rows} rows)"
         on = f" on {self.columns}" if self.columns else ""
         return f"{f'{self.rule}: ' if self.rule else ''}{self.expectation}{on}{many}"
 
@@ -94,11 +98,20 @@ def _finding(result: Any, moment: str) -> Finding:
     kwargs = {name: value for name, value in said.kwargs.items() if name != "batch_id"}
     columns = kwargs.get("column") or ", ".join(
         kwargs.get("column_list") or kwargs.get("column_set") or kwargs.get("columns") or said.meta.get("columns") or [])
-    counted = {} if result.exception_info.get("raised_exception") else result.result or {}
+    error = _error(result.exception_info)
+    counted = {} if error else result.result or {}
     broken = counted.get("observed_value" if said.meta.get("counts") == "rows" else "unexpected_count")
     configuration = json.dumps(kwargs, sort_keys=True, default=str if said.meta.get("rule") else lambda _: AS_OF)
     return Finding(said.type, str(columns), bool(result.success), counted.get("element_count"), broken,
-                   configuration.replace(moment, MOMENT), said.meta.get("rule"), said.severity == "critical")
+                   configuration.replace(moment, MOMENT), said.meta.get("rule"), said.severity == "critical", error)
+
+
+def _error(said: dict[str, Any]) -> str | None:
+    """The type of an error for which an expectation, or a count that it needs, could not be asked; its text may quote a value."""
+    each = [said] if "raised_exception" in said else said.values()
+    raised = [one["exception_traceback"] or "" for one in each if one["raised_exception"]]
+    found = [match[1] for text in raised if (match := ERROR.search(text))]
+    return found[0] if found else "an error" if raised else None
 
 
 @lru_cache(maxsize=1)

@@ -11,12 +11,14 @@ from typing import Any
 
 import boto3
 import pytest
+from deltalake import write_deltalake
 from moto.server import ThreadedMotoServer
 
 from contracts.load import catalog
 from jobs.ledger import lineage
 from jobs.run import freshness, review
 from jobs.run.asking import Question
+from jobs.run.by_hand import accept, restore
 from jobs.run.conform import conform
 from jobs.run.contract_review import review as contract_review
 from jobs.run.explain import explain
@@ -62,7 +64,7 @@ def flow(home: Path, engine: str) -> Flow:
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         runs = [*_sources(settings, patch), *_products(settings), *_partner(settings, patch, stack),
-                *_officer(settings, patch, stack)]
+                *_officer(settings, patch, stack), *_engineer(settings)]
         patch.setenv("CONCORD_CONNECTION_CONCORD_DEVICE_CLOUD", "{}")
         with pytest.raises(Exception, match="CONCORD_CONNECTION"):
             land(settings, SOURCE)
@@ -132,6 +134,15 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"recall.{RECIPIENT}"
     freshness.record(settings)
     yield "freshness.all"
+
+
+def _engineer(settings: Settings) -> Iterator[str]:
+    """Somebody wrote past the platform, twice."""
+    name, lake = "core.identity", small_lake.Lake(settings.lake_root, catalog().tables)
+    for stage, mend in (("restore", restore), ("accept", lambda *of: accept(*of, because="looked at"))):
+        write_deltalake(lake.path(name), lake.arrow(name), mode="overwrite")
+        mend(settings, name)
+        yield f"{stage}.{name}"
 
 
 def _connect(patch: pytest.MonkeyPatch, name: str, base_url: str, ca: str | None = None) -> None:
