@@ -6,7 +6,8 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -129,6 +130,7 @@ class Flow:
         self.goes("build", "optin_rates")
         assert self.stage("release", "engagement")["number"] == 2
         assert self.stage("recall", PARTNER)["people"]
+        assert self.stage("maintain")["joined"]
 
     def _refused(self) -> None:
         """Beside the flow, in a home of its own: a batch from long ago, of somebody who refuses among others; their envelopes are
@@ -140,6 +142,17 @@ class Flow:
         shutil.copytree(aside, unscreened)
         assert self.stage("screen", "crm", home=aside)["candidates"]
         assert self.stage("purge", "crm", home=unscreened)["purged"]
+        self._outworn(self.root / "outworn")
+
+    def _outworn(self, home: Path) -> None:
+        """A batch from before anybody may still have it."""
+        landed = datetime.now(UTC) - timedelta(days=catalog().sources["crm"].retention_days + 1)
+        month = f"{landed - timedelta(days=60):%Y-%m}"
+        batch = [replace(raw, payload=json.loads(json.dumps(raw.payload).replace("2026-10", month))) for raw in BATCH]
+        land(settings(home, "sail"), "crm", batch, at=landed)
+        for stage in ("conform", "screen"):
+            assert concord(home, stage, "crm").status == 0
+        assert self.stage("retention", home=home)["rows"]
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+from deltalake.table import TableOptimizer
 
 from jobs import delivery
 from jobs.files import Files
@@ -52,6 +53,8 @@ class Points:
             self._wrap(Lake, method, lambda _, name, *args, verb=method, **more: f"{verb} {name}", _uncommitted)
         self._wrap(DeltaTable, "create", lambda path, *_, **more: f"create {_table(path)}", _begun)
         self._wrap(DeltaTable, "vacuum", lambda table, *_, **more: f"vacuum {_table(table.table_uri)}", _half_vacuumed)
+        self._wrap(TableOptimizer, "compact", lambda care, **more: f"compact {_table(care.table.table_uri)}", _uncompacted)
+        self._wrap(Files, "remove", lambda files, name: f"remove {_table(files.folder)}", lambda *_: None)
         self._wrap(Workspace, "keep", lambda _, name, *args: f"keep {name}", _torn)
         self._wrap(Files, "write", lambda _, name, *args: f"file {name}", _half_written)
         self._wrap(pq.ParquetWriter, "write_table", _spooled, _half_spooled)
@@ -109,8 +112,15 @@ def _spooled(writer: pq.ParquetWriter, *_: Any, **more: Any) -> str | None:
 
 
 def _uncommitted(write: Write, lake: Lake, name: str, *_: Any, **more: Any) -> None:
+    _staged(write, Path(lake.path(name), "_delta_log"))
+
+
+def _uncompacted(write: Write, care: TableOptimizer, **more: Any) -> None:
+    _staged(write, Path(care.table.table_uri.removeprefix("file://"), "_delta_log"))
+
+
+def _staged(write: Write, log: Path) -> None:
     """Do a write and take its last log entry back to where it was staged."""
-    log = Path(lake.path(name), "_delta_log")
     before = set(log.glob("*"))
     write()
     came = set(log.glob("*")) - before
