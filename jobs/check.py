@@ -24,7 +24,7 @@ RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0, "inclu
 
 AS_OF = "the moment of the check"  # What a result says where a suite holds a time: there is no other.
 
-ERROR = re.compile(r"^(?:\w+\.)*([A-Z]\w*(?:Error|Exception))\b", re.MULTILINE)  # The line of a traceback that names its type.
+ERROR = re.compile(r"^Traceback .*\n(?: .*\n)+(?:\w+\.)*(\w+)", re.MULTILINE)  # The type stands behind the frames.
 
 
 @dataclass(frozen=True)

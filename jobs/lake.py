@@ -159,11 +159,11 @@ class Lake:
         self._commit(name, write, tries=TRIES if isinstance(rows, pa.Table) else 1)
 
     def replace_arrow(self, name: str, rows: pa.Table) -> None:
-        """Write a new version that holds exactly these Arrow rows."""
+        """Write a new version that holds exactly these Arrow rows; the predicate lets delta-rs notice who wrote meanwhile."""
         refuse_columns(name, rows.schema.names, column_names(self.contract(name)))
         sound = checked(name, rows, self.contract(name))
-        self._commit(name, lambda: write_deltalake(self._writable(name), sound, mode="overwrite", commit_properties=_properties(),
-                                                   writer_properties=WRITER))
+        self._commit(name, lambda: write_deltalake(self._writable(name), sound, mode="overwrite", predicate="true",
+                                                   commit_properties=_properties(), writer_properties=WRITER))
 
     def merge_arrow(self, name: str, rows: pa.Table, whole: dict[str, str] | None = None, gone: pa.Table | None = None) -> None:
         """Insert or update Arrow rows by the contract's key: for the ledger, which is read as Arrow.
@@ -236,11 +236,11 @@ class Lake:
             retention_hours=0, dry_run=False, enforce_retention_duration=False, commit_properties=_properties()))
 
     def sweep(self, name: str, keep: Collection[int], hours: int, dry_run: bool = False) -> int:
-        """Remove the files that the newest version and ``keep`` have not needed for ``hours``; how many there were.
+        """Remove the files that no version which stood within ``hours`` needs, and none of ``keep``; how many there were.
 
         Other versions cannot be read any more. With ``dry_run`` they stay.
         """
-        return swept(self.ensure(name), self.path(name), {self.version(name), *keep}, hours, dry_run)
+        return swept(self.ensure(name), self.path(name), keep, hours, dry_run)
 
     def compact(self, name: str) -> int:
         """Join small files where there are many; how many are joined now. No row changes, and ``version`` stays what it was."""

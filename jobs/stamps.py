@@ -8,6 +8,7 @@ finds accidents, not forgers: whoever may write the lake may write the stamp.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +35,14 @@ def note(entry: dict[str, Any]) -> dict[str, Any] | None:
     return {} if TARGET in str(entry.get("operationParameters", {}).get("mergePredicate", "")) else None
 
 
+def changes(history: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The commits of a table's history in which rows changed, or may have: all but our own care of files and properties.
+
+    Somebody else's may have removed what the version before needs.
+    """
+    return [entry for entry in history if entry.get("operation") not in (*CARE, BEGINS[1]) or note(entry) is None]
+
+
 def told(entry: dict[str, Any]) -> dict[str, Any]:
     """The note beside a commit; that of an engine of an older lake too, which stands there bare."""
     found = note(entry)
@@ -43,20 +52,20 @@ def told(entry: dict[str, Any]) -> dict[str, Any]:
 def foreign(table: Any) -> dict[str, Any] | None:
     """The newest commit that changed a DeltaTable, if it is none of ours; None for a table of an older lake, which no commit
     with a stamp made or gave its properties."""
-    if note(table.history(1)[0]) is not None:
+    last = table.history(1)[0]
+    if last.get("operation") not in CARE and note(last) is not None:
         return None
     history = table.history()
-    newest = next((entry for entry in history if entry.get("operation") not in CARE), None)
+    newest = next((entry for entry in history if entry.get("operation") not in CARE), None)  # Care hides no hand.
     if newest is None or note(newest) is not None:
         return None
     return newest if any(entry.get("operation") in BEGINS and note(entry) is not None for entry in history) else None
 
 
 def settled(table: Any) -> int:
-    """The newest version of a DeltaTable in which rows changed, or may have: care of its files makes versions, too."""
-    if table.history(1)[0].get("operation") not in CARE:
-        return int(table.version())
-    return next((int(e["version"]) for e in table.history() if e.get("operation") not in CARE), int(table.version()))
+    """The newest version of a DeltaTable that is none of our ``changes`` to files or properties alone."""
+    newest = changes(table.history(1)) or changes(table.history())
+    return int(newest[0]["version"]) if newest else int(table.version())
 
 
 def refuse_foreign(name: str, table: Any) -> None:

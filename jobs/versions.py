@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Collection
 from typing import Any
 
 import pyarrow.parquet as pq
 
+from jobs import stamps
 from jobs.files import Files
 
 # By default a writer removes log entries a month after they came, and VACUUM the files of versions that are a week old.
@@ -41,12 +43,17 @@ def reach_back(table: str) -> None:
 
 
 def swept(table: Any, path: str, keep: Collection[int], hours: int, dry_run: bool) -> int:
-    """Remove the files that neither the newest version of a DeltaTable nor one of ``keep`` needs; how many there were.
+    """Remove the files that no version of a DeltaTable which stood within ``hours`` needs, and none of ``keep``; how many.
 
-    No commit is made, as VACUUM makes two, so that what was built of the newest version still is.
+    VACUUM counts from when a file was replaced. Compaction replaces those of a version that stands on, so the one that stood
+    ``hours`` ago is kept by its number. No commit is made, as VACUUM makes two.
     """
+    until = time.time() * 1000 - hours * 3_600_000
+    changes = stamps.changes(table.history())
+    stood = {e["version"] for e in (*changes[:1], *[e for e in changes if e["timestamp"] <= until][:1])}
+    kept = {*keep, *stood} - lost(path, stood)
     unneeded = table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True,
-                            keep_versions=sorted(keep))
+                            keep_versions=sorted(kept))
     files = Files(path)
     there = files.names() & set(unneeded)  # The log tells of files that went long ago, too.
     for name in () if dry_run else sorted(there):
@@ -57,7 +64,7 @@ def swept(table: Any, path: str, keep: Collection[int], hours: int, dry_run: boo
 def compacted(table: Any, writer: Any, properties: Any) -> int:
     """Join the small files of a DeltaTable where there are ``MANY``; how many they were. Those of before stay for a ``swept``."""
     sizes = table.get_add_actions().column("size_bytes").to_pylist()
-    if sum(size < WHOLE for size in sizes) < MANY:
+    if sum(size < WHOLE // 2 for size in sizes) < MANY:  # What was joined is a little smaller than was asked for.
         return 0
     done = table.optimize.compact(target_size=WHOLE, writer_properties=writer, commit_properties=properties)
     return int(done["numFilesRemoved"])

@@ -19,8 +19,9 @@ def overview(settings: Settings) -> list[dict[str, Any]]:
     (version, operation, engine, at), None where there is none."""
     lake = Lake(settings.lake_root, catalog().tables)
     histories = {name: lake.history(name) for name in sorted(catalog().tables)}
-    return [{"table": name, "version": history[0]["version"], "at": stamps.moment(history[0]), "by_hand": _foreign(lake, name)}
-            for name, history in histories.items() if history]
+    newest = {name: (stamps.changes(history) or history)[0] for name, history in histories.items() if history}
+    return [{"table": name, "version": entry["version"], "at": stamps.moment(entry), "by_hand": _foreign(lake, name)}
+            for name, entry in newest.items()]
 
 
 def restore(settings: Settings, name: str) -> Report:
@@ -30,7 +31,7 @@ def restore(settings: Settings, name: str) -> Report:
     """
     with open_shell(settings, "restore", name, with_engine=False) as shell:
         _written(shell, name)
-        ours = next((e["version"] for e in shell.lake.history(name) if stamps.note(e) is not None), None)
+        ours = next((e["version"] for e in stamps.changes(shell.lake.history(name)) if stamps.note(e) is not None), None)
         if ours is None:
             raise ConfigurationError(f"no commit of {name} is ours, so there is nothing to put back; take it over (concord table "
                                      f"accept {name} --because ...)")

@@ -7,6 +7,9 @@ from jobs.run import pins
 from jobs.run.shell import Report, open_shell
 from jobs.settings import Settings
 
+# Not products, of which each candidate is written as one; not payloads and cases, whose copy could outlive a purge.
+JOINED = (Zone.LEDGER, Zone.CORE, Zone.VAULT)
+
 
 def maintain(settings: Settings, grace_hours: int = pins.GRACE_HOURS) -> Report:
     """Join the small files of each table that has many, and remove those that neither a newest version nor a release or
@@ -16,11 +19,9 @@ def maintain(settings: Settings, grace_hours: int = pins.GRACE_HOURS) -> Report:
     or release from. A second run finds nothing to do.
     """
     with open_shell(settings, "maintain", "all", with_engine=False) as shell:
+        joined = sum(shell.lake.compact(name) for name, table in sorted(shell.catalog.tables.items())
+                     if table.zone in JOINED and shell.lake.exists(name))
         kept = pins.standing(shell.lake, shell.catalog)
-        # A candidate is written as one, and a release pins it by its number.
-        small = [name for name, table in sorted(shell.catalog.tables.items())
-                 if table.zone != Zone.PRODUCT and shell.lake.exists(name)]
-        joined = sum(shell.lake.compact(name) for name in small)
         files = pins.sweep(shell.lake, shell.catalog, kept, grace_hours, (Zone.LEDGER, *pins.SWEPT))
         shell.report.facts.update(files=files, joined=joined, unreadable=[str(pin) for pin in kept.lost])
         shell.report.is_answer = bool(files or joined)

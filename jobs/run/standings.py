@@ -24,7 +24,7 @@ from jobs.lake import Lake
 from jobs.ledger import audit, batches, extracts, releases, withdrawals
 from jobs.run.consent import LINK, SAID, TABLES
 from jobs.run.product import candidate_id
-from jobs.stamps import moment
+from jobs.stamps import changes, moment
 
 Rows = list[dict[str, Any]]
 
@@ -59,9 +59,9 @@ class Seen:
         return [row["at"] for row in self.of(stage, subject)]
 
     def commits(self, table: str) -> dict[int, datetime]:
-        """When each version of a table was written."""
+        """When each version of a table's rows was written."""
         if table not in self._commits:
-            self._commits[table] = {entry["version"]: moment(entry) for entry in self.lake.history(table)}
+            self._commits[table] = {entry["version"]: moment(entry) for entry in changes(self.lake.history(table))}
         return self._commits[table]
 
     def changed(self, tables: Iterable[str], old: Mapping[str, int], new: Mapping[str, int] | None = None) -> datetime | None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
-from jobs import versions
-from jobs.lake import Lake
+from contracts import catalog
+from jobs import stamps, versions
+from jobs.errors import WrittenByHand
+from jobs.lake import Lake, _properties
+from jobs.run.standings import Seen
+from jobs.schema import arrow_schema
 from tests.integration.test_lake import NAME, THING, arrow, race, row, words
-from tests.integration.test_versions import commits, made
+from tests.integration.test_versions import commits, made, old_table
 
 
 @pytest.fixture
@@ -61,6 +66,76 @@ def test_a_note_is_told_by_the_version_that_has_it(lake: Lake, monkeypatch: pyte
     lake.append_arrow(NAME, arrow(row(3)), note={"batch": "three"}, once=("things", 3))
     assert lake.compact(NAME) == 3
     assert lake.note(NAME) == {"batch": "three"} and lake.done(NAME, "things") == 3 and lake.foreign(NAME) is None
+
+
+def test_a_version_that_stood_within_the_grace_keeps_its_files_although_they_were_joined_before(lake: Lake) -> None:
+    commits(lake, 1, versions.MANY)
+    version = lake.version(NAME)
+    lake.compact(NAME)
+    eight_days_ago(lake)
+    commits(lake, 100, 100)
+    assert lake.sweep(NAME, {}, hours=7 * 24) == 0 and lake.read(NAME, version).count() == versions.MANY
+    assert lake.sweep(NAME, {}, hours=0) == versions.MANY, "they go once it has not stood for so long"
+
+
+def eight_days_ago(lake: Lake) -> None:
+    """Everything that was done to the table is older by eight days."""
+    for file in Path(lake.path(NAME), "_delta_log").glob("*.json"):
+        older = re.sub(r'("(?:timestamp|deletionTimestamp)": ?)(\d+)', lambda m: f"{m[1]}{int(m[2]) - 8 * 86_400_000}", file.read_text())
+        file.write_text(older)
+
+
+def test_what_a_hand_wrote_during_a_compaction_is_seen_and_put_back(lake: Lake) -> None:
+    commits(lake, 1, 3)
+    write_deltalake(lake.path(NAME), arrow(row(666)).cast(arrow_schema(THING)), mode="append")
+    hand = DeltaTable(lake.path(NAME))
+    hand.optimize.compact(commit_properties=_properties())
+    found = lake.foreign(NAME)
+    assert found is not None and found["version"] == 4 and hand.version() == 5
+    with pytest.raises(WrittenByHand):
+        lake.version(NAME)
+    ours = next(e["version"] for e in stamps.changes(lake.history(NAME)) if stamps.note(e) is not None)
+    lake.restore(NAME, ours)
+    assert set(words(lake)) == {1, 2, 3} and lake.foreign(NAME) is None
+
+
+def test_somebody_elses_care_is_a_version(lake: Lake) -> None:
+    """They may have removed what the one before needs."""
+    commits(lake, 1, 3)
+    hand = DeltaTable(lake.path(NAME))
+    hand.optimize.compact()
+    hand.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    assert lake.foreign(NAME) is None and lake.read(NAME, lake.version(NAME)).count() == 3
+
+
+def test_a_table_of_an_older_lake_has_no_new_version_for_its_properties(lake: Lake) -> None:
+    old_table(lake)
+    lake.compact(NAME)
+    assert DeltaTable(lake.path(NAME)).metadata().configuration == versions.PROPERTIES and lake.version(NAME) == 0
+
+
+def test_rows_that_are_replaced_meanwhile_do_not_come_back(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits(lake, 1, versions.MANY)
+    opened, other = lake._writable, Lake(lake.root, {NAME: THING})
+
+    def joined_behind(name: str) -> DeltaTable:
+        found = opened(name)
+        other.compact(name)
+        return found
+
+    monkeypatch.setattr(lake, "_writable", joined_behind)
+    lake.replace_arrow(NAME, arrow(row(1000)))
+    assert other.arrow(NAME)["id"].to_pylist() == [1000] and files(lake) == 1
+
+
+def test_promises_about_time_see_no_change(lake: Lake) -> None:
+    commits(lake, 1, versions.MANY)
+    version = lake.version(NAME)
+    lake.compact(NAME)
+    every = Lake(lake.root, {**catalog().tables, NAME: THING})
+    assert Seen(every).changed([NAME], {NAME: version}) is None
+    commits(lake, 100, 100)
+    assert Seen(every).changed([NAME], {NAME: version}) is not None
 
 
 @pytest.mark.parametrize("act", ["append", "merge"])
