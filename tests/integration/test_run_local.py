@@ -184,7 +184,7 @@ def test_the_next_run_makes_good_and_all_sockets_are_on_loopback(folder: Path) -
         platform.process.send_signal(signal.SIGINT)
         assert platform.end() == 0, platform.output
     assert psutil.wait_procs(processes, timeout=1)[1] == []
-    assert platform.output.count("source_crm                       conform   done") == 1
+    assert platform.output.count("source_crm                       conform   done") == 1, platform.output
     # People, products and releases may have been made by the run that failed: its other sources went on.
     for task in ("people +resolve", "product_glucose_daily +build", "release_engagement +release"):
         assert re.search(rf"{task} +(done|nothing new)", platform.output), platform.output
