@@ -13,7 +13,7 @@ from jobs.check import _error
 TEXT = "could not cast\nMariaLopezError said\njobs.MariaLopezException: 'x'"
 
 
-class _OddOne(Exception):  # noqa: N818 - a type whose name says nothing, as grpc and decimal have them
+class _OddOne(Exception):
     """An error of somebody else's."""
 
 
