@@ -31,7 +31,8 @@ def restore(settings: Settings, name: str) -> Report:
     """
     with open_shell(settings, "restore", name, with_engine=False) as shell:
         _written(shell, name)
-        ours = next((e["version"] for e in stamps.changes(shell.lake.history(name)) if stamps.note(e) is not None), None)
+        ours = next((e["version"] for e in shell.lake.history(name)
+                     if e.get("operation") not in stamps.CARE and stamps.note(e) is not None), None)
         if ours is None:
             raise ConfigurationError(f"no commit of {name} is ours, so there is nothing to put back; take it over (concord table "
                                      f"accept {name} --because ...)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,17 @@ def with_pandas(home: Settings, name: str, **changed: Any) -> int:
 
 def by_hand(home: Settings) -> dict[str, str]:
     return {row["table"]: row["by_hand"]["operation"] for row in overview(home) if row["by_hand"]}
+
+
+def test_of_an_older_lake_it_is_put_back_to_where_it_got_its_properties(home: Settings) -> None:
+    lake, rows = lake_of(home), lake_of(home).arrow(IDENTITY)
+    shutil.rmtree(lake.path(IDENTITY))
+    write_deltalake(lake.path(IDENTITY), rows)
+    lake.compact(IDENTITY)
+    with_pandas(home, IDENTITY, source="somebody")
+    DeltaTable(lake.path(IDENTITY)).optimize.compact()
+    restore(home, IDENTITY)
+    assert by_hand(home) == {} and sorted(lake.arrow(IDENTITY).to_pylist(), key=str) == sorted(rows.to_pylist(), key=str)
 
 
 def test_a_whole_flow_is_ours(home: Settings) -> None:
