@@ -63,7 +63,7 @@ def foreign(table: Any) -> dict[str, Any] | None:
 
 
 def settled(table: Any) -> int:
-    """The newest version of a DeltaTable that is none of our ``changes`` to files or properties alone."""
+    """The newest version of a DeltaTable in which rows changed, or may have (``changes``)."""
     newest = changes(table.history(1)) or changes(table.history())
     return int(newest[0]["version"]) if newest else int(table.version())
 
