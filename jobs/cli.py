@@ -57,7 +57,7 @@ DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and r
 def main() -> None:
     """Run a command; an error of ours becomes one plain message and its exit code. What it writes only its user reads."""
     os.umask(0o077)
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except ConcordError as error:
