@@ -15,6 +15,7 @@ import pytest
 
 from contracts import catalog
 from contracts.model import RejectLimit
+from contracts.quality import Severity, SqlRule
 from jobs.lake import Lake
 from jobs.ledger import batches
 from jobs.schema import arrow_schema
@@ -111,6 +112,16 @@ def tolerate(patch: pytest.MonkeyPatch, source: str) -> None:
     sources = catalog().sources
     every = sources[source].model_copy(update={"reject_limit": RejectLimit(share=1, tolerated=0)})
     patch.setitem(sources, source, every)
+
+
+def collection(patch: pytest.MonkeyPatch, source: str) -> None:
+    """Let a source bring what somebody collected as examples: much of it meant to fail, one reading in many forms. What is
+    told of its batches as wholes, which such a collection is not, is not asked; each row is held to every rule."""
+    tolerate(patch, source)
+    tables = catalog().tables
+    for name in catalog().sources[source].tables:
+        kept = tuple(r for r in tables[name].quality if not (isinstance(r, SqlRule) and r.severity is Severity.REJECT_BATCH))
+        patch.setitem(tables, name, tables[name].model_copy(update={"quality": kept}))
 
 
 def lake_of(settings: Settings, spark: Any = None) -> Lake:

@@ -19,7 +19,7 @@ from jobs.run.conform import conform
 from jobs.settings import Settings
 from tests.external.fhir import Reading, Refusal, Resource, examples, instant, read_observation, row
 from tests.external.published import needs, read_json
-from tests.landing import Raw, account, apart, core, land, tolerate
+from tests.landing import Raw, account, apart, collection, core, land
 
 SOURCE = "device_cloud"
 ONE = "Observation-f001"
@@ -38,7 +38,7 @@ EXTRAS: dict[str, Resource] = {
     "a UUID": {"subject": {"reference": "urn:uuid:7f0b1c3e-1f0a-4c3e-9d63-0d5c1ac0a001"}},
     "components": {"component": [{"code": {"text": "x"}, "valueString": "y"}]},
     "a reason besides": {"dataAbsentReason": {"text": "not known"}}, "a comparator": {"valueQuantity": {
-        "value": 0.1, "comparator": "<", "unit": "mmol/l", "system": "http://unitsofmeasure.org", "code": "mmol/L"}},
+        "value": 1.1, "comparator": "<", "unit": "mmol/l", "system": "http://unitsofmeasure.org", "code": "mmol/L"}},
     "no value": {"valueQuantity": {"comparator": "<", "system": "http://unitsofmeasure.org", "code": "mmol/L"}},
     "no code of the unit": {"valueQuantity": {"value": 6.3, "unit": "mmol/l", "system": "http://unitsofmeasure.org"}},
     "no system of the unit": {"valueQuantity": {"value": 6.3, "unit": "mmol/l", "code": "mmol/L"}},
@@ -79,7 +79,7 @@ def landed(settings: Settings, contents: list[bytes], number: int) -> dict[tuple
         contents, map(json.loads, contents), strict=True)]
     batch = land(settings, SOURCE, records, number)
     with pytest.MonkeyPatch.context() as patch:
-        tolerate(patch, SOURCE)
+        collection(patch, SOURCE)
         conform(settings, SOURCE)
     return account(settings, batch)
 

@@ -16,7 +16,7 @@ from jobs.settings import Settings
 from tests.external.fhir import Refusal, instant
 from tests.external.open_mhealth import GLUCOSE, Case, cases, named_types, other_points
 from tests.external.published import needs
-from tests.landing import Raw, account, apart, core, land, tolerate
+from tests.landing import Raw, account, apart, collection, core, land
 
 SOURCE = "adherence_app"
 STREAM = catalog().sources[SOURCE].stream("data_points")
@@ -54,7 +54,7 @@ def done(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Done:
     raws = [Raw(look(STREAM, case.content).record.record_id, case.content, STREAM.name) for case in (*known, *others)]
     batch = land(settings, SOURCE, raws)
     with pytest.MonkeyPatch.context() as patch:
-        tolerate(patch, SOURCE)
+        collection(patch, SOURCE)
         conform(settings, SOURCE)
     refusals = {place: Refusal(reason, str(field)) for (_, place), (reason, field) in apart(settings, SOURCE).items()}
     rows = {r["record_id"]: r for t in ("core.observation", "core.medication_event") for r in core(settings, SOURCE, t)}
