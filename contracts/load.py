@@ -17,6 +17,7 @@ from contracts.explain import problems
 from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
 from contracts.places import Places
+from contracts.queries import unaskable
 from contracts.reading import ContractError, odcs_of, text, yaml_of
 from contracts.standard import violations
 from contracts.together import refuse_misfit
@@ -87,10 +88,15 @@ def check_files(paths: list[Path]) -> int:
             contract = load(path, kind, known.tables)
             _hold_together(path, contract, known.tables, products, known.recipients.values())
             products |= {contract.id: contract} if kind == "products" else {}
+            _refuse_unaskable(path, _tables_of(contract))
         elif path.resolve() not in own:
             beside = dict(_tables(roots)[0])
+            _refuse_unaskable(path, _read_tables(path, beside)[0])
             for table in _add_tables(beside, {}, path):
                 _hold_together(path, table, beside, {}, ())
+        else:
+            tables, declared = _tables(roots)
+            _refuse_unaskable(path, [tables[n] for n, at in declared.items() if at.resolve() == path.resolve()])
         data, places = yaml_of(path, text(path))
         wrong = [f"{path}:{places.at(at)}: {'.'.join(map(str, at)) or 'contract'}: {said}"
                  for at, said in violations(data)]
@@ -109,11 +115,25 @@ def one(path: Path) -> Any:
     kind, root = path.resolve().parent.name, path.resolve().parents[1]
     roots = (root,) if all((root / name).is_dir() for name in TABLE_KINDS) else folders()
     if kind in KINDS:
-        return load(path, kind, _catalog(roots).tables)
+        contract = load(path, kind, _catalog(roots).tables)
+        _refuse_unaskable(path, _tables_of(contract))
+        return contract
     found, places = _read_tables(path, _tables(roots)[0])
     if not found:
         raise ContractError(f"{path}:{places.at(['schema'])}: declares no table; write a schema entry for one")
+    _refuse_unaskable(path, found)
     return found
+
+
+def _tables_of(contract: Any) -> list[Table]:
+    """The table that a product or a recipient is; a source has none of its own."""
+    return [] if isinstance(contract, Source) else [contract.table]
+
+
+def _refuse_unaskable(path: Path, found: Iterable[Table]) -> None:
+    """Raise ContractError at the line of the first query that cannot be asked."""
+    for wrong in filter(None, map(unaskable, found)):
+        raise ContractError(f"{path}:{yaml_of(path, text(path))[1].line(*wrong.words)}: {wrong}")
 
 
 def _order(path: Path) -> int:

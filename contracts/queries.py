@@ -1,19 +1,24 @@
-"""SQL in rules of quality: one SELECT of one value, of the rows to be written and those that their source brought before."""
+"""SQL in rules of quality: one SELECT of one value, of the rows to be written and those that their source brought before.
+
+To parse every query of every contract takes longer than to load the contracts: it is done where they are checked, and before
+a table's rules are asked.
+"""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
-from contracts.quality import HISTORY, MOMENT, RuleError
-from contracts.table import Column
+from contracts.quality import HISTORY, MOMENT, AnyRule, CustomRule, RuleError, SqlRule
+from contracts.reading import ContractError
+from contracts.table import Table
 
 OBJECT = "rows_of_the_table"  # What ${object} is while a query is read.
 VIEWS = "known_"  # How views of other tables begin, which references are looked up in; a query may name none.
 
 
-def query(text: str, column: str | None, known: dict[str, Column], name: str, place: tuple[str, ...],
-          has_history: bool = False) -> str:
+def query(text: str, column: str | None, name: str, place: tuple[str, ...], has_history: bool = False) -> str:
     """A rule's query as it is asked, ``{batch}`` for the rows, HISTORY for the source's earlier ones and MOMENT for ${as_of}.
 
     ``has_history``: whether there are earlier ones. Raises RuleError.
@@ -26,17 +31,42 @@ def query(text: str, column: str | None, known: dict[str, Column], name: str, pl
         if word in said and column is None:
             raise RuleError(f"query of {name} says {word}, but stands at the table; name the column", *place)
         said = said.replace(word, str(column))
-    said = said.strip().rstrip(";")
-    _refuse_unaskable(said.replace("${as_of}", "current_timestamp()"), known, name, place)
-    return said.replace("${as_of}", MOMENT).replace("{", "{{").replace("}", "}}").replace(OBJECT, "{batch}")
+    said = said.strip().rstrip(";").replace("${as_of}", MOMENT)
+    return said.replace("{", "{{").replace("}", "}}").replace(OBJECT, "{batch}")
 
 
-def condition_of(text: str, known: dict[str, Column], name: str, place: tuple[str, ...]) -> None:
-    """Raise RuleError unless a condition can be asked of a row."""
-    query(f"SELECT count(*) FROM ${{object}} WHERE ({text})", None, known, name, place)  # noqa: S608  # It is read only.
+def unaskable(table: Table) -> RuleError | None:
+    """What is wrong with a table's queries and row conditions: no single SELECT of one value, of these rows and columns."""
+    types = tuple((column.name, column.type) for column in table.columns)
+    for rule in table.quality:
+        said = _said(rule)
+        if said is not None:
+            try:
+                _refuse_unaskable(said, types, rule.name)
+            except RuleError as error:
+                at = ("properties", rule.column) if rule.column else ()
+                return RuleError(str(error), "schema", table.name.split(".")[1], *at, "quality", rule.name)
+    return None
 
 
-def _refuse_unaskable(said: str, known: dict[str, Column], name: str, place: tuple[str, ...]) -> None:
+def refuse_unaskable(table: Table) -> None:
+    """Raise ContractError where a query of a table cannot be asked, or reads anything else than it may."""
+    wrong = unaskable(table)
+    if wrong:
+        raise ContractError(f"contract of {table.name}: {wrong}")
+
+
+def _said(rule: AnyRule) -> str | None:
+    """The query of a rule as it is read here; None where it has none."""
+    if isinstance(rule, SqlRule):
+        own = rule.query.replace("{batch}", OBJECT).replace("{{", "{").replace("}}", "}")
+        return own.replace(MOMENT, "current_timestamp()")
+    condition = rule.kwargs.get("row_condition") if isinstance(rule, CustomRule) else None
+    return f"SELECT count(*) FROM {OBJECT} WHERE ({condition})" if isinstance(condition, str) else None  # noqa: S608
+
+
+@cache
+def _refuse_unaskable(said: str, types: tuple[tuple[str, str], ...], name: str) -> None:
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -45,18 +75,17 @@ def _refuse_unaskable(said: str, known: dict[str, Column], name: str, place: tup
     try:
         parsed = sqlglot.parse(said, read="spark")
         if len(parsed) != 1 or not isinstance(parsed[0], exp.Query) or len(parsed[0].selects) != 1:
-            raise RuleError(f"query of {name} is no single SELECT of one value; write one that gives a number", *place)
+            raise RuleError(f"query of {name} is no single SELECT of one value; write one that gives a number")
         if any(node.comments for node in parsed[0].walk()):
-            raise RuleError(f"query of {name} has a comment; take it out, and say it in the description", *place)
-        _refuse_other_tables(parsed[0], name, place)
-        types = {c.name: c.type for c in known.values()}
-        qualify(parsed[0].copy(), schema={OBJECT: types, HISTORY: types}, dialect="spark")
+            raise RuleError(f"query of {name} has a comment; take it out, and say it in the description")
+        _refuse_other_tables(parsed[0], name)
+        qualify(parsed[0].copy(), schema={OBJECT: dict(types), HISTORY: dict(types)}, dialect="spark")
     except SqlglotError as error:
         what = str(error).splitlines()[0].replace(OBJECT, "${object}").replace(HISTORY, "${history}")
-        raise RuleError(f"query of {name} cannot be asked: {what}; the table has {', '.join(known)}", *place) from None
+        raise RuleError(f"query of {name} cannot be asked: {what}; the table has {', '.join(n for n, _ in types)}") from None
 
 
-def _refuse_other_tables(parsed: Any, name: str, place: tuple[str, ...]) -> None:
+def _refuse_other_tables(parsed: Any, name: str) -> None:
     """Raise RuleError where a query reads a table, a path, a view or a function that gives rows from elsewhere."""
     from sqlglot import exp
 
@@ -68,4 +97,4 @@ def _refuse_other_tables(parsed: Any, name: str, place: tuple[str, ...]) -> None
     rows = [made for made in parsed.find_all(exp.Lateral) if not isinstance(made.this, exp.Explode)]
     if strange or others or rows or not any(t.name == OBJECT for t in tables):
         raise RuleError(f"query of {name} must read ${{object}}, the rows to be written, and beside them only ${{history}}, "
-                        "those that the source brought before; other tables are named by relationships", *place)
+                        "those that the source brought before; other tables are named by relationships")

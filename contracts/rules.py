@@ -11,7 +11,7 @@ from open_data_contract_standard.model import DataQuality, SchemaObject
 
 from contracts.places import near
 from contracts.quality import AnyRule, CustomRule, LibraryRule, Limit, Metric, Must, RuleError, RuleName, Severity, SqlRule
-from contracts.queries import condition_of, query
+from contracts.queries import query
 from contracts.table import NUMBERS, Column
 
 ENGINE = "great-expectations"
@@ -67,7 +67,7 @@ def _rule(entry: DataQuality, column: str | None, known: dict[str, Column], word
     if kind == "library":
         return _library(entry, common, known, place)
     if kind == "sql":
-        return SqlRule(**common, query=query(entry.query or "", column, known, name, place, has_history),
+        return SqlRule(**common, query=query(entry.query or "", column, name, place, has_history),
                        limit=_limit(entry, name, place))
     if kind == "custom":
         return _custom(entry, common, known, place)
@@ -169,8 +169,6 @@ def _custom(entry: DataQuality, common: dict[str, Any], known: dict[str, Column]
         raise RuleError(f"implementation of {name} asks a query; write type: sql, with the query", *place)
     if None in (kwargs.get("value_set") or ()):
         raise RuleError(f"value_set of {name} holds null, which no engine finds; take it out: a null is never counted", *place)
-    if isinstance(condition := kwargs.get("row_condition"), str):
-        condition_of(condition, known, name, place)
     for argument in NAMES_COLUMNS:
         named = kwargs.get(argument)
         _refuse_unknown([named] if isinstance(named, str) else named or [], known, name, place)

@@ -9,6 +9,7 @@ import great_expectations.expectations as gxe
 
 from contracts.model import Column, Table
 from contracts.quality import RuleError, SqlRule
+from contracts.queries import refuse_unaskable
 from contracts.reading import ContractError
 from expectations import files
 from expectations.rules import rule
@@ -18,8 +19,9 @@ def suite(table: Table, as_of: datetime, extra_required: frozenset[str] = frozen
     """The suite of a table; nothing marked ``notInFuture`` may lie after ``as_of`` (UTC).
 
     ``extra_required`` names columns that this use of the table needs although the table does not. Raises ContractError where
-    a rule is none that Great Expectations knows, or a file of ``extra/`` is no suite.
+    a rule cannot be asked or is none that Great Expectations knows, or a file of ``extra/`` is no suite.
     """
+    refuse_unaskable(table)
     made: list[gxe.Expectation] = [
         gxe.ExpectTableColumnsToMatchSet(column_set=[c.name for c in table.columns], exact_match=True)]
     if len(table.key) == 1:

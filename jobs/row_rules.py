@@ -11,18 +11,21 @@ from pyspark.sql import functions as F
 
 from contracts.model import Table
 from contracts.quality import Severity
+from contracts.queries import refuse_unaskable
 
 
 def breaking(rows: DataFrame, table: Table, number: str) -> DataFrame | None:
     """The numbers of rows that break a rule, with the first such rule's name; None where the table has no rule of that kind.
 
     ``rows`` have the table's columns, and ``number``: several may have one. Columns: ``number``, rule.
+    Raises ContractError where a rule cannot be asked.
     """
     rules = [rule for rule in table.quality if rule.severity == Severity.REJECT_ROW]
     if not rules:
         return None
     from expectations.rules import rule as expectations
 
+    refuse_unaskable(table)
     asked = _Conditions(rows)
     broken = [F.when(asked.broken(expectation), F.lit(rule.name)) for rule in rules for expectation in expectations(rule)]
     found = rows.select(number, F.coalesce(*broken).alias("rule")).where(F.col("rule").isNotNull())

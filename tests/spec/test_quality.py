@@ -175,6 +175,19 @@ def test_an_expectation_that_is_none_is_refused(rule: AnyRule, parts: tuple[str,
     assert all(part in str(caught.value) for part in parts)
 
 
+@pytest.mark.parametrize(("rule", "what"), [
+    (query("SELECT count(*) FROM {batch}, other", NONE), r"must read \$\{object\}"),
+    (query("SELECT max(valu) FROM {batch}", NONE), "cannot be asked"),
+    (custom("expect_column_values_to_be_null", column="value", row_condition="id IN (SELECT id FROM other)", condition_parser="spark"),
+     r"must read \$\{object\}")])
+def test_what_may_not_be_asked_is_refused_before_it_is(spark: SparkSession, rule: AnyRule, what: str) -> None:
+    """Whoever loaded a contract without checking it."""
+    frame = spark.createDataFrame(ROWS, ", ".join(f"{column} {kind}" for column, kind in TYPES.items()))
+    for ask in (lambda made: findings(frame, made, AS_OF), lambda made: breaking(frame, made, "id")):
+        with pytest.raises(ContractError, match=f"contract of core.made: query of rule {what}"):
+            ask(table(rule.model_copy(update={"severity": ROW})))
+
+
 def test_a_query_compares_with_rows_that_came_before_and_with_the_moment(spark: SparkSession) -> None:
     """Without such rows it compares with none."""
     types = ", ".join(f"{name} {kind}" for name, kind in TYPES.items())
