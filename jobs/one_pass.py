@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 UNIQUE = ("column_values.unique.unexpected_count", "compound_columns.unique.unexpected_count")
 ROWS = "table.row_count"
+TYPES = "table.column_types"
 NULLS = "column_values.nonnull.unexpected_count"  # Counting what is there costs an engine a third of summing what is not.
 COUNT = ".unexpected_count"
 # Metrics that show rows, or values that broke an expectation. Nobody may see those: they are empty, and cost no query.
@@ -54,7 +55,7 @@ class OnePassEngine(SparkDFExecutionEngine):
         direct, bundle = self._build_direct_and_bundled_metric_computation_configurations(
             metrics_to_resolve, metrics, runtime_configuration)
         keys = {c.metric_configuration.id: c for c in direct if c.metric_configuration.metric_name in UNIQUE and _is_hashable(c)}
-        sooner = [c for c in direct if c.metric_configuration.id not in keys]
+        sooner = [_told_of_all_rows(c) for c in direct if c.metric_configuration.id not in keys]
         if sooner:  # What is not given now is asked for again, by then with the counts that rest on what is.
             return self._process_direct_and_bundled_metric_computation_configurations(sooner, [])
         return self._process_direct_and_bundled_metric_computation_configurations(
@@ -125,6 +126,14 @@ def not_ignored(domain: dict) -> Column | None:
     every, some = ~reduce(and_, missing), ~reduce(or_, missing)
     return {"all_values_are_missing": every, "both_values_are_missing": every, "any_value_is_missing": some,
             "either_value_is_missing": some}.get(domain.get("ignore_row_if", "never"))
+
+
+def _told_of_all_rows(asked: Any) -> Any:
+    """Types of columns are the same in every row: they are asked of the whole frame, which knows them once it was asked."""
+    if asked.metric_configuration.metric_name != TYPES:
+        return asked
+    given = asked.metric_provider_kwargs
+    return replace(asked, metric_provider_kwargs={**given, "metric_domain_kwargs": _all_rows(given["metric_domain_kwargs"])})
 
 
 def _all_rows(domain: dict) -> dict:

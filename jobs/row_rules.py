@@ -26,34 +26,33 @@ def breaking(rows: DataFrame, table: Table, number: str) -> DataFrame | None:
     from expectations.rules import rule as expectations
 
     refuse_unaskable(table)
-    asked = _Conditions(rows)
-    broken = [F.when(asked.broken(expectation), F.lit(rule.name)) for rule in rules for expectation in expectations(rule)]
+    asked = [(rule.name, expectation) for rule in rules for expectation in expectations(rule)]
+    conditions = _broken(rows, [expectation for _, expectation in asked])
+    broken = [F.when(condition, F.lit(name)) for (name, _), condition in zip(asked, conditions, strict=True)]
     found = rows.select(number, F.coalesce(*broken).alias("rule")).where(F.col("rule").isNotNull())
     return found.groupBy(number).agg(F.min("rule").alias("rule"))
 
 
-class _Conditions:
-    """The conditions under which Great Expectations counts a row as broken, over one frame."""
+def _broken(rows: DataFrame, expectations: list[Any]) -> list[Column]:
+    """Whether a row breaks each expectation, as Great Expectations counts; not where a row condition leaves the row out."""
+    from great_expectations.validator.metric_configuration import MetricConfiguration
+    from great_expectations.validator.metrics_calculator import MetricsCalculator
 
-    def __init__(self, rows: DataFrame) -> None:
-        from great_expectations.validator.metrics_calculator import MetricsCalculator
+    from jobs.one_pass import OnePassEngine, not_ignored
 
-        from jobs.one_pass import OnePassEngine
-
-        self._engine = OnePassEngine(persist=False, spark=rows.sparkSession)
-        self._engine.load_batch_data("rows", rows)
-        self._metrics: Any = MetricsCalculator(execution_engine=self._engine)
-
-    def broken(self, expectation: Any) -> Column:
-        """Whether a row breaks an expectation; not where its row condition leaves the row out."""
-        from great_expectations.validator.metric_configuration import MetricConfiguration
-
-        from jobs.one_pass import not_ignored
-
-        needed = expectation.get_validation_dependencies(execution_engine=self._engine)
+    engine = OnePassEngine(persist=False, spark=rows.sparkSession)
+    engine.load_batch_data("rows", rows)
+    asked: list[Any] = []
+    for expectation in expectations:
+        needed = expectation.get_validation_dependencies(execution_engine=engine)
         count = needed.get_metric_configuration(f"{expectation.map_metric}.unexpected_count")
         domain = {**count.metric_domain_kwargs, "batch_id": "rows"}
-        condition, *_ = self._metrics.get_metric(
-            MetricConfiguration(f"{expectation.map_metric}.condition", domain, count.metric_value_kwargs))
-        kept = [self._engine.kept(domain), None if "column" in domain else not_ignored(domain)]
-        return reduce(and_, [condition, *(c for c in kept if c is not None)])
+        asked.append(MetricConfiguration(f"{expectation.map_metric}.condition", domain, count.metric_value_kwargs))
+    calculator: Any = MetricsCalculator(execution_engine=engine)
+    known, _ = calculator.compute_metrics(asked)
+    found = []
+    for metric in asked:
+        domain = metric.metric_domain_kwargs
+        kept = [engine.kept(domain), None if "column" in domain else not_ignored(domain)]
+        found.append(reduce(and_, [known[metric.id][0], *(c for c in kept if c is not None)]))
+    return found
