@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+import structlog
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.engine import session
@@ -14,6 +15,14 @@ from jobs.engine import session
 os.environ.setdefault("CONCORD_ENVIRONMENT", "development")  # Made-up people; what production asks for is tested by name.
 
 Frames = Callable[[str, Sequence[Sequence[Any]]], DataFrame]
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[None]:
+    """Logs go where they went before: a command that runs in this process, or Airflow, sends them to what is captured."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

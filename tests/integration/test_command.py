@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import structlog
 
 from contracts.exit_codes import ExitCode
 from jobs import cli
@@ -36,13 +35,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Run a command in this process; its exit status."""
     monkeypatch.setattr(sys, "argv", ["concord", *words])
-    before, log = os.umask(0o022), structlog.get_config()
+    before = os.umask(0o022)
     try:
         with pytest.raises(SystemExit) as end:
             cli.main()
     finally:
         os.umask(before)
-        structlog.configure(**log)
     return int(end.value.code or 0)
 
 

@@ -193,7 +193,6 @@ def run(monkeypatch: pytest.MonkeyPatch, home: Settings, *words: str) -> int:
     monkeypatch.delenv("CONCORD_LAKE", raising=False)
     monkeypatch.setattr(sys, "argv", ["concord", "consent-loss", *words])
     monkeypatch.setattr(cli.os, "umask", lambda _: 0)
-    monkeypatch.setattr(cli.structlog, "configure", lambda **_: None)
     with pytest.raises(SystemExit) as end:
         cli.main()
     return int(end.value.code or 0)
