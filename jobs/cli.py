@@ -14,6 +14,7 @@ import typer
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
 from jobs import (
+    cli_anonymity,
     cli_consent,
     cli_contract,
     cli_drift,
@@ -47,6 +48,7 @@ app.add_typer(cli_contract.app, name="contract")
 app.add_typer(extract_app, name="extract")
 app.add_typer(keys_app, name="keys")
 app.add_typer(cli_zones.app, name="zones")
+app.command()(cli_anonymity.anonymity)
 app.command()(cli_loss.consent_loss)
 app.command()(cli_read.read)
 app.command()(cli_read.releases)

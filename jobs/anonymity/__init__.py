@@ -1,0 +1,1 @@
+"""Anonymity of rows about persons: quasi-identifiers generalised, and what stays too rare suppressed, at the least loss."""

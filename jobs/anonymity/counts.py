@@ -1,0 +1,169 @@
+"""Counts: how many rows have each combination of quasi-identifiers, counted by the engine; all that the search needs.
+
+First each column alone, for its hierarchy and the least level at which it can be anonymous by itself; then one count of
+combinations at these levels, so that a value that is rare in itself makes no combination of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.anonymity.hierarchies import Floats, Hierarchy, Ints
+from jobs.anonymity.numbering import numbered
+
+CODE, TEXT, ROWS = "_code_", "_text_", "_rows_"
+NUMBERS = ("byte", "short", "integer", "long", "float", "double")
+Make = Callable[[str, str, Sequence[str | None]], Hierarchy]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A quasi-identifier with its hierarchy, rows by value, and the least level at which too few rows are rare in it alone."""
+
+    hierarchy: Hierarchy
+    rows: Ints
+    floor: int
+
+    def size(self, level: int) -> int:
+        """How many groups its values are at a level."""
+        return len(self.hierarchy.labels[level])
+
+    def up(self, level: int) -> Ints:
+        """The group at a level of each group at the floor."""
+        found = np.zeros(self.size(self.floor), dtype=np.int64)
+        found[self.hierarchy.groups[self.floor]] = self.hierarchy.groups[level]
+        return found
+
+    def loss(self, level: int) -> Floats:
+        """What each group at the floor loses at a level: its values are told the same from there on."""
+        found = np.zeros(self.size(self.floor))
+        found[self.hierarchy.groups[self.floor]] = self.hierarchy.loss(level)
+        return found
+
+    def mean_loss(self, level: int) -> float:
+        """What a row loses at a level in the mean."""
+        return float(self.hierarchy.loss(level) @ self.rows) / float(self.rows.sum())
+
+
+@dataclass(frozen=True)
+class Sensitive:
+    """A sensitive column: place of a combination in its counts, code of a value in the order of values, and rows of both.
+
+    ``is_ordered``: whether its values are numbers or dates, so that some are nearer to each other than others.
+    """
+
+    of: Ints
+    values: Ints
+    rows: Ints
+    is_ordered: bool
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Combinations of quasi-identifiers at their floors: ``codes`` (combinations x columns), ``rows`` of each, and the
+    sensitive columns by name."""
+
+    columns: tuple[Column, ...]
+    codes: Ints
+    rows: Ints
+    sensitive: Mapping[str, Sensitive] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """How many rows there are."""
+        return int(self.rows.sum())
+
+
+def count(frame: DataFrame, quasi: Sequence[str], sensitive: Sequence[str], k: int, most: int, make: Make) -> Counts:
+    """Count a frame. ``make`` gives a column's hierarchy by its name, type and values; ``most``: rows that may be suppressed."""
+    kinds = {f.name: f.dataType.typeName() for f in frame.schema.fields}
+    columns = tuple(_column(frame, name, kinds[name], k, most, make) for name in quasi)
+    told, codes = coded(frame, columns, [column.floor for column in columns]), codes_of(columns)
+    found = _counted(told, codes)
+    matrix = _matrix(found, codes)
+    sizes = [column.size(column.floor) for column in columns]
+    return Counts(columns, matrix, found[ROWS].to_numpy(), {
+        name: _sensitive(told.withColumn(TEXT, _text(name)), codes, kinds[name], matrix, sizes) for name in sensitive})
+
+
+def _column(frame: DataFrame, name: str, kind: str, k: int, most: int, make: Make) -> Column:
+    found = _counted(frame.select(_text(name).alias(TEXT)), [TEXT]).sort_by(TEXT)
+    values, rows = found[TEXT].to_pylist(), found[ROWS].to_numpy()
+    hierarchy = make(name, kind, values)
+    for floor in range(hierarchy.levels):
+        sizes = np.bincount(hierarchy.groups[floor], weights=rows)
+        if sizes[sizes < k].sum() <= most:
+            return Column(hierarchy, rows, floor)
+    return Column(hierarchy, rows, hierarchy.levels - 1)
+
+
+def _text(name: str) -> Any:
+    return F.col(name).cast("string")
+
+
+def coded(frame: DataFrame, columns: Sequence[Column], levels: Sequence[int]) -> DataFrame:
+    """The frame with the code of each quasi-identifier's group at a level, as ``codes_of`` names them."""
+    for place, (column, level) in enumerate(zip(columns, levels, strict=True)):
+        frame = _coded(frame, place, column, level)
+    return frame
+
+
+def codes_of(columns: Sequence[Column]) -> list[str]:
+    """What the columns of codes are called."""
+    return [f"{CODE}{place}" for place in range(len(columns))]
+
+
+def _coded(frame: DataFrame, place: int, column: Column, level: int) -> DataFrame:
+    """Values are looked up in a small table: joined by their text, a null by what stands for it."""
+    hierarchy, name = column.hierarchy, f"{CODE}{place}"
+    groups = hierarchy.groups[level].astype(np.int32)
+    known = [(value, int(group)) for value, group in zip(hierarchy.values, groups, strict=True)]
+    of_null = next((group for value, group in known if value is None), None)
+    if len(known) == 1 and of_null is not None:
+        return frame.withColumn(name, F.lit(of_null))
+    texts = pa.table({f"{TEXT}{place}": pa.array([v for v, _ in known if v is not None], pa.string()),
+                      name: pa.array([g for v, g in known if v is not None], pa.int32())})
+    table = frame.sparkSession.createDataFrame(texts)
+    joined = frame.join(table, _text(hierarchy.name) == F.col(f"{TEXT}{place}"), "left").drop(f"{TEXT}{place}")
+    return joined if of_null is None else joined.withColumn(name, F.coalesce(F.col(name), F.lit(of_null)))
+
+
+def _counted(frame: DataFrame, names: list[str]) -> pa.Table:
+    return frame.groupBy(*names).agg(F.count(F.lit(1)).alias(ROWS)).toArrow()
+
+
+def _matrix(found: pa.Table, codes: list[str]) -> Ints:
+    if not codes:
+        return np.zeros((found.num_rows, 0), dtype=np.int64)
+    return np.column_stack([found[name].to_numpy().astype(np.int64) for name in codes])
+
+
+def _sensitive(frame: DataFrame, codes: list[str], kind: str, matrix: Ints, sizes: list[int]) -> Sensitive:
+    found = _counted(frame, [*codes, TEXT])
+    both = np.vstack([matrix, _matrix(found, codes)])
+    ids = numbered((both[:, place], size) for place, size in enumerate(sizes))
+    ids = np.zeros(len(both), dtype=np.int64) if ids is None else ids
+    place = np.empty(len(matrix), dtype=np.int64)
+    place[ids[:len(matrix)]] = np.arange(len(matrix))
+    is_ordered = kind not in ("string", "boolean", "binary")
+    return Sensitive(place[ids[len(matrix):]], _in_order(found[TEXT], kind), found[ROWS].to_numpy(), is_ordered)
+
+
+def _in_order(texts: pa.ChunkedArray, kind: str) -> Ints:
+    """The place of each value among all, a null first."""
+    found = texts.combine_chunks().dictionary_encode("encode")
+    values = found.dictionary.to_pylist()
+    is_number = kind in NUMBERS or kind.startswith("decimal")
+    order = sorted(range(len(values)), key=lambda at: (
+        values[at] is not None, float(values[at] or 0) if is_number else values[at] or ""))
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.arange(len(values))
+    codes: Ints = ranks[found.indices.to_numpy()]
+    return codes

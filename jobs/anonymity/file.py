@@ -1,0 +1,169 @@
+"""The rows of a file made anonymous: read, counted, searched, and written with their groups' labels in place of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from contracts.places import near
+from jobs.anonymity import hierarchies, risk, steps
+from jobs.anonymity.counts import Counts, coded, codes_of, count
+from jobs.anonymity.groups import Groups, Privacy
+from jobs.anonymity.hierarchies import Hierarchy
+from jobs.anonymity.search import Found, search
+from jobs.errors import ConfigurationError
+
+Tell = Callable[[str], None]
+WRITERS: dict[str, Callable[[pa.Table, str], Any]] = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}
+READERS: dict[str, Callable[[SparkSession, str], DataFrame]] = {
+    ".csv": lambda spark, path: spark.read.csv(path, header=True, inferSchema=True),
+    ".parquet": lambda spark, path: spark.read.parquet(path), ".ndjson": lambda spark, path: spark.read.json(path),
+    ".jsonl": lambda spark, path: spark.read.json(path)}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a table: quasi-identifiers, what every group must be, and the percent of rows that may be suppressed."""
+
+    quasi: tuple[str, ...]
+    privacy: Privacy
+    suppress_percent: float
+    hierarchies: Path | None = None
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """The sensitive columns, each once."""
+        return tuple(dict.fromkeys((*self.privacy.diverse, *self.privacy.close)))
+
+
+@dataclass(frozen=True)
+class Anonymised:
+    """How a table was made anonymous, in numbers: none of them is a value."""
+
+    asked: Asked
+    rows: int
+    counts: Counts
+    found: Found
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        left = risk.of(self.found.groups)
+        return {
+            "rows": self.rows, "k": self.asked.privacy.k, "diverse": dict(self.asked.privacy.diverse),
+            "close": dict(self.asked.privacy.close),
+            "levels": {c.hierarchy.name: {"level": level, "of": c.hierarchy.levels - 1, "groups": c.size(level)}
+                       for c, level in zip(self.counts.columns, self.found.levels, strict=True)},
+            "loss": round(self.found.loss, 6), "suppressed": self.found.groups.bad_rows, "groups": left.groups,
+            "smallest_group": left.smallest, "prosecutor_risk": {"average": left.average, "maximum": left.maximum},
+            "nodes": self.found.nodes, "looked_at": self.found.looked_at}
+
+
+def anonymise(spark: SparkSession, path: Path, asked: Asked, tell: Tell = lambda _: None) -> tuple[Anonymised, DataFrame]:
+    """Find the levels of a file's columns that lose least; how it was done, and its rows made anonymous.
+
+    Raises ConfigurationError, which quotes no value, where that cannot be.
+    """
+    frame = _read(spark, path)
+    _refuse_strange(frame, (*asked.quasi, *asked.sensitive), path)
+    rows = frame.count()
+    _refuse_too_few(rows, asked, path)
+    most = int(rows * asked.suppress_percent / 100)
+    counts = count(frame, asked.quasi, asked.sensitive, asked.privacy.k, most, _maker(asked))
+    tell(f"{rows:,} rows, {len(counts.rows):,} combinations of quasi-identifiers")
+    found = search(counts, asked.privacy, most, tell)
+    if found is None:
+        raise ConfigurationError(f"no generalisation is diverse or close enough with at most {asked.suppress_percent:g} % of "
+                                 "the rows suppressed; ask less of the sensitive columns, or let more be suppressed")
+    return Anonymised(asked, rows, counts, found), applied(frame, counts, found)
+
+
+def applied(frame: DataFrame, counts: Counts, found: Found) -> DataFrame:
+    """The rows that are not suppressed, with their groups' labels in place of quasi-identifiers; other columns as they are."""
+    codes = codes_of(counts.columns)
+    told = coded(frame, counts.columns, found.levels)
+    if found.groups.is_bad.all():
+        return frame.where(F.lit(False))
+    kept = frame.sparkSession.createDataFrame(_kept(counts, found.levels, found.groups, codes))
+    same = [F.col(code) == F.col(f"kept{code}") for code in codes]
+    told = told.join(kept, reduce(and_, same), "left_semi")
+    for code, column, level in zip(codes, counts.columns, found.levels, strict=True):
+        told = told.join(_labels(frame.sparkSession, code, column.hierarchy, level), code, "left")
+    named = {column.hierarchy.name: f"label{code}" for code, column in zip(codes, counts.columns, strict=True)}
+    return told.select(*[F.col(named.get(name, name)).alias(name) for name in frame.columns])
+
+
+def write(rows: DataFrame, out: Path) -> None:
+    """Write rows to a CSV or Parquet file. Raises ConfigurationError."""
+    if out.suffix.lower() not in WRITERS:
+        raise ConfigurationError(f"{out.name} is neither CSV nor Parquet; its name must end in {' or '.join(WRITERS)}")
+    try:
+        WRITERS[out.suffix.lower()](rows.toArrow(), str(out))
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be written: {error.strerror or error}") from None
+
+
+def _kept(counts: Counts, levels: Sequence[int], groups: Groups, codes: Sequence[str]) -> pa.Table:
+    """The codes of the groups that are not suppressed."""
+    first = np.unique(groups.of, return_index=True)[1]
+    at = first[~groups.is_bad]
+    return pa.table({f"kept{code}": pa.array(column.up(level)[counts.codes[at, place]].astype(np.int32))
+                     for place, (code, column, level) in enumerate(zip(codes, counts.columns, levels, strict=True))})
+
+
+def _labels(spark: SparkSession, code: str, hierarchy: Hierarchy, level: int) -> DataFrame:
+    labels = hierarchy.labels[level]
+    return spark.createDataFrame(pa.table({code: pa.array(range(len(labels)), pa.int32()),
+                                           f"label{code}": pa.array(labels, pa.string())}))
+
+
+def _maker(asked: Asked) -> Callable[[str, str, Sequence[str | None]], Hierarchy]:
+    """The hierarchy of a column: that of its file, where the folder has one, else one made for its type."""
+    folder = asked.hierarchies
+    if folder is not None and not folder.is_dir():
+        raise ConfigurationError(f"{folder} is no folder; name one that holds COLUMN.csv for columns of --quasi")
+    if folder is not None:
+        for path in sorted(folder.glob("*.csv")):
+            if path.stem not in asked.quasi:
+                raise ConfigurationError(f"{path} is of no column of --quasi ({', '.join(asked.quasi)})"
+                                         f"{near(path.stem, asked.quasi)}; rename it, or take it away")
+
+    def make(name: str, kind: str, values: Sequence[str | None]) -> Hierarchy:
+        if all(value is None for value in values):
+            raise ConfigurationError(f"{name} has no value in any row, so nothing is told by it; take it out of --quasi")
+        path = folder / f"{name}.csv" if folder else None
+        return hierarchies.read(path, name, values) if path and path.exists() else steps.made(name, kind, values)
+
+    return make
+
+
+def _read(spark: SparkSession, path: Path) -> DataFrame:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigurationError(f"{path.name} is no table that is known here; its name must end in {', '.join(READERS)}")
+    if not path.exists():
+        raise ConfigurationError(f"{path} does not exist")
+    return reader(spark, str(path.resolve()))
+
+
+def _refuse_strange(frame: DataFrame, names: Sequence[str], path: Path) -> None:
+    for name in names:
+        if name not in frame.columns:
+            raise ConfigurationError(f"{path.name} has no column {name!r}{near(name, frame.columns)}; it has "
+                                     f"{', '.join(frame.columns)}")
+
+
+def _refuse_too_few(rows: int, asked: Asked, path: Path) -> None:
+    if rows < asked.privacy.k:
+        raise ConfigurationError(f"{path.name} has {rows:,} rows, fewer than k = {asked.privacy.k:,}: no group can be that "
+                                 "large; ask for a smaller k, or bring more rows")

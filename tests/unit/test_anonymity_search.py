@@ -1,0 +1,89 @@
+"""The search for levels beside all of them, and distances beside those that were published."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from jobs.anonymity import risk, steps
+from jobs.anonymity.counts import Column, Counts, Sensitive
+from jobs.anonymity.groups import Privacy, grouped
+from jobs.anonymity.numbering import numbered
+from jobs.anonymity.search import search
+
+
+def counts_of(rows: list[tuple[str, ...]], kinds: tuple[str, ...]) -> Counts:
+    """Counts of rows whose last value is sensitive and ordered, and none of whose values is rare by itself."""
+    *columns, last = zip(*rows, strict=True)
+    made = []
+    for number, (values, kind) in enumerate(zip(columns, kinds, strict=True)):
+        known = sorted(set(values))
+        made.append(Column(steps.made(f"c{number}", kind, known), np.array([Counter(values)[v] for v in known]), 0))
+    codes = np.array([[c.hierarchy.values.index(v) for c, v in zip(made, row, strict=False)] for row in rows])
+    order = sorted(set(last), key=float)
+    return Counts(tuple(made), codes, np.ones(len(rows), dtype=np.int64), {"last": Sensitive(
+        np.arange(len(rows)), np.array([order.index(v) for v in last]), np.ones(len(rows), dtype=np.int64), True)})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_levels_lose_less_than_those_that_are_found(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = [(str(age), f"{code:04d}", sex, str(random.integers(5)))
+            for age, code, sex in zip(random.normal(50, 15, 160).astype(int), random.integers(0, 40, 160) ** 2, random.choice(list("fmx"), 160),
+                                      strict=True)]
+    counts = counts_of(rows, ("integer", "string", "string"))
+    privacy, most = Privacy(int(random.integers(2, 8)), {"last": 2}, {"last": 0.5} if seed % 3 == 0 else {}), int(random.integers(0, 40))
+    losses = {}
+    for node in itertools.product(*[range(c.hierarchy.levels) for c in counts.columns]):
+        groups = grouped(counts, node, privacy)
+        kept = ~groups.is_bad[groups.of]
+        told = sum(c.hierarchy.loss(level)[counts.codes[:, at]][kept].sum() for at, (c, level) in enumerate(zip(counts.columns, node, strict=True)))
+        if groups.bad_rows <= most:
+            losses[node] = (told / 3 + groups.bad_rows) / len(rows)
+    found = search(counts, privacy, most)
+    assert found is not None and losses[found.levels] == pytest.approx(min(losses.values())) == pytest.approx(found.loss)
+    assert found.looked_at < found.nodes == len(list(itertools.product(*[range(c.hierarchy.levels) for c in counts.columns])))
+
+
+def test_distances_are_those_of_the_paper() -> None:
+    """Li, Li and Venkatasubramanian 2007, section 3.1: of 3 to 11 thousand, {3, 4, 5} is 0.375 away and {6, 8, 11} 0.167."""
+    for kept, expected in (((3, 4, 5), 0.375), ((6, 8, 11), 1 / 6)):
+        rows = [("in" if salary in kept else "out", str(salary)) for salary in range(3, 12)]
+        counts = counts_of(rows, ("string",))
+        for close, is_bad in ((expected + 0.001, False), (expected - 0.001, True)):
+            groups = grouped(counts, (0,), Privacy(1, {}, {"last": close}))
+            assert groups.is_bad[groups.of[rows.index(("in", str(kept[0])))]] == is_bad
+
+
+def test_risk_is_of_the_rows_that_are_left() -> None:
+    counts = counts_of([("a", "1")] * 4 + [("b", "1")] * 2 + [("c", "1")], ("string",))
+    assert risk.of(grouped(counts, (0,), Privacy(2))) == risk.Risk(6, 2, 2, 2 / 6, 1 / 2)
+    assert risk.of(grouped(counts, (0,), Privacy(9))) == risk.Risk(0, 0, None, None, None)
+
+
+def test_combinations_are_numbered_whatever_their_number_could_be() -> None:
+    random = np.random.default_rng(1)
+    columns = [(random.integers(0, 3, 50), 1 << 21) for _ in range(4)]
+    found = numbered(columns)
+    same = {tuple(c[at] for c, _ in columns): found[at] for at in range(50)}
+    assert all(found[at] == same[tuple(c[at] for c, _ in columns)] for at in range(50)) and len(set(same.values())) == len(same)
+    assert numbered([(columns[0][0], 3)]).max() == 2 and numbered([]) is None
+
+
+@pytest.mark.parametrize(("kind", "values", "told"), [
+    ("integer", ["18", "21", "24", "47", "93", None], [{"18": "[15, 20)", "21": "[20, 25)", "24": "[20, 25)", None: None},
+                                                       {"18": "[0, 40)", "24": "[0, 40)", "93": "[80, 120)", None: None}]),
+    ("date", ["1950-01-02", "1950-01-09", "1951-02-01"], [{"1950-01-02": "1950-01", "1951-02-01": "1951-02"}, {"1951-02-01": "1950s"}]),
+    ("timestamp", ["1950-01-02 10:00:00", "1950-03-02 11:00:00", "1961-01-01 00:00:00"], [{"1950-03-02 11:00:00": "1950"}]),
+    ("string", ["10115", "10117", "20095"], [{"10115": "1011*", "20095": "2009*"}, {"10117": "*"}]),
+    ("string", ["north", "south west"], [{"north": "*"}]), ("double", ["0.5", "nan", "4.75"], [{"0.5": "[0, 8)", "nan": "nan"}]),
+])
+def test_columns_without_a_hierarchy_get_one_for_their_type(kind: str, values: list[str | None], told: list[dict[str | None, str]]) -> None:
+    made = steps.made("c", kind, values)
+    for level, labels in enumerate(told, 1):
+        for value, label in labels.items():
+            assert made.labels[level][made.groups[level][values.index(value)]] == label
+    assert len(made.labels[-1]) == 1
