@@ -48,6 +48,16 @@ def test_no_levels_lose_less_than_those_that_are_found(seed: int) -> None:
     assert found.looked_at < found.nodes == len(list(itertools.product(*[range(c.hierarchy.levels) for c in counts.columns])))
 
 
+def test_levels_below_those_that_are_less_close_are_looked_at() -> None:
+    """Groups that are close alone may be far when they are joined: 12 rows are too far at level 0, all 20 at level 1."""
+    rows = [("aa", "1")] * 6 + [("ab", "1")] * 3 + [("ab", "2")] + [("ba", "2")] * 6 + [("bb", "2")] * 3 + [("bb", "1")]
+    counts = counts_of([(f"{code}z", value) for code, value in rows], ("string",))
+    kinds = [tuple(labels) for labels in counts.columns[0].hierarchy.labels]
+    assert kinds[1:] == [("a**", "b**"), ("*",)]
+    found = search(counts, Privacy(2, {}, {"last": 0.3}), 12)
+    assert found is not None and (found.levels, found.groups.bad_rows, found.loss) == ((0,), 12, pytest.approx(0.6))
+
+
 def test_distances_are_those_of_the_paper() -> None:
     """Li, Li and Venkatasubramanian 2007, section 3.1: of 3 to 11 thousand, {3, 4, 5} is 0.375 away and {6, 8, 11} 0.167."""
     for kept, expected in (((3, 4, 5), 0.375), ((6, 8, 11), 1 / 6)):
