@@ -37,7 +37,7 @@ def anonymity(
 
     Example: concord anonymity people.csv --quasi age,postcode,sex --k 5 --sensitive diagnosis --l 2 --out anonymous.parquet
     """
-    from jobs.anonymity.file import Asked, anonymise, write
+    from jobs.anonymity.file import Asked, anonymise, refuse_output, write
     from jobs.anonymity.groups import Privacy
     from jobs.engine import session
 
@@ -49,6 +49,8 @@ def anonymity(
     if both := [name for name in of if name in columns]:
         raise ConfigurationError(f"{both[0]} is both a quasi-identifier and sensitive; take it out of one of them")
     privacy = Privacy(k, dict.fromkeys(of, diverse) if diverse else {}, dict.fromkeys(of, close) if close < 1 else {})
+    if out:
+        refuse_output(file, out)
     asked = Asked(columns, privacy, suppress, hierarchies)
     with session(Settings().engine) as spark:
         made, rows = anonymise(spark, file, asked, lambda text: typer.echo(text, err=True))
@@ -73,6 +75,9 @@ def _show(made: Anonymised, out: Path | None) -> None:
         shown.add_row(name, str(level["level"]), str(level["of"]), f"{level['groups']:,}")
     screen().print(shown)
     risk, left = said["prosecutor_risk"], made.rows - said["suppressed"]
+    if not left:
+        typer.echo(f"none of {made.rows:,} rows is left: all are suppressed")
+        return
     typer.echo(f"{left:,} of {made.rows:,} rows in {said['groups']:,} groups of at least {said['smallest_group']:,}; "
                f"{said['suppressed']:,} suppressed")
     typer.echo(f"prosecutor risk: {risk['average']:.2%} on average, {risk['maximum']:.2%} at most")

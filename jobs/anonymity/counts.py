@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,11 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.anonymity import steps
 from jobs.anonymity.hierarchies import Floats, Hierarchy, Ints
 from jobs.anonymity.numbering import numbered
 
 CODE, TEXT, ROWS = "_code_", "_text_", "_rows_"
-NUMBERS = ("byte", "short", "integer", "long", "float", "double")
 Make = Callable[[str, str, Sequence[str | None]], Hierarchy]
 
 
@@ -81,9 +82,13 @@ class Counts:
         return int(self.rows.sum())
 
 
-def count(frame: DataFrame, quasi: Sequence[str], sensitive: Sequence[str], k: int, most: int, make: Make) -> Counts:
-    """Count a frame. ``make`` gives a column's hierarchy by its name, type and values; ``most``: rows that may be suppressed."""
-    kinds = {f.name: f.dataType.typeName() for f in frame.schema.fields}
+def count(frame: DataFrame, quasi: Sequence[str], sensitive: Sequence[str], k: int, most: int, make: Make,
+          is_text: bool = False) -> Counts:
+    """Count a frame. ``make`` gives a column's hierarchy by its name, type and values; ``most``: rows that may be suppressed.
+
+    ``is_text``: whether its columns are texts of a file without types, which are what they all look like.
+    """
+    kinds = {f.name: "" if is_text else f.dataType.typeName() for f in frame.schema.fields}
     columns = tuple(_column(frame, name, kinds[name], k, most, make) for name in quasi)
     told, codes = coded(frame, columns, [column.floor for column in columns]), codes_of(columns)
     found = _counted(told, codes)
@@ -96,7 +101,7 @@ def count(frame: DataFrame, quasi: Sequence[str], sensitive: Sequence[str], k: i
 def _column(frame: DataFrame, name: str, kind: str, k: int, most: int, make: Make) -> Column:
     found = _counted(frame.select(_text(name).alias(TEXT)), [TEXT]).sort_by(TEXT)
     values, rows = found[TEXT].to_pylist(), found[ROWS].to_numpy()
-    hierarchy = make(name, kind, values)
+    hierarchy = make(name, kind or steps.kind_of(values), values)
     for floor in range(hierarchy.levels):
         sizes = np.bincount(hierarchy.groups[floor], weights=rows)
         if sizes[sizes < k].sum() <= most:
@@ -126,8 +131,8 @@ def _coded(frame: DataFrame, place: int, column: Column, level: int) -> DataFram
     groups = hierarchy.groups[level].astype(np.int32)
     known = [(value, int(group)) for value, group in zip(hierarchy.values, groups, strict=True)]
     of_null = next((group for value, group in known if value is None), None)
-    if len(known) == 1 and of_null is not None:
-        return frame.withColumn(name, F.lit(of_null))
+    if column.size(level) == 1:
+        return frame.withColumn(name, F.lit(0))
     texts = pa.table({f"{TEXT}{place}": pa.array([v for v, _ in known if v is not None], pa.string()),
                       name: pa.array([g for v, g in known if v is not None], pa.int32())})
     table = frame.sparkSession.createDataFrame(texts)
@@ -152,18 +157,26 @@ def _sensitive(frame: DataFrame, codes: list[str], kind: str, matrix: Ints, size
     ids = np.zeros(len(both), dtype=np.int64) if ids is None else ids
     place = np.empty(len(matrix), dtype=np.int64)
     place[ids[:len(matrix)]] = np.arange(len(matrix))
-    is_ordered = kind not in ("string", "boolean", "binary")
-    return Sensitive(place[ids[len(matrix):]], _in_order(found[TEXT], kind), found[ROWS].to_numpy(), is_ordered)
+    texts = found[TEXT].combine_chunks().dictionary_encode("encode")
+    kind = kind or steps.kind_of(texts.dictionary.to_pylist())
+    is_number = kind in steps.NUMBERS or kind.startswith("decimal")
+    return Sensitive(place[ids[len(matrix):]], _in_order(texts, is_number), found[ROWS].to_numpy(),
+                     is_number or kind in ("date", "timestamp"))
 
 
-def _in_order(texts: pa.ChunkedArray, kind: str) -> Ints:
-    """The place of each value among all, a null first."""
-    found = texts.combine_chunks().dictionary_encode("encode")
-    values = found.dictionary.to_pylist()
-    is_number = kind in NUMBERS or kind.startswith("decimal")
-    order = sorted(range(len(values)), key=lambda at: (
-        values[at] is not None, float(values[at] or 0) if is_number else values[at] or ""))
+def _in_order(texts: pa.DictionaryArray, is_number: bool) -> Ints:
+    """The place of each value among all: a null first, then numbers or texts, last what is no number."""
+    values = texts.dictionary.to_pylist()
+
+    def rank(at: int) -> tuple[bool, Any]:
+        number = Decimal(values[at]) if is_number else None
+        if number is None:
+            return False, values[at]
+        return number.is_nan(), Decimal(0) if number.is_nan() else number
+
+    nulls = [at for at, value in enumerate(values) if value is None]
+    order = nulls + sorted((at for at, value in enumerate(values) if value is not None), key=rank)
     ranks = np.empty(len(values), dtype=np.int64)
     ranks[order] = np.arange(len(values))
-    codes: Ints = ranks[found.indices.to_numpy()]
+    codes: Ints = ranks[texts.indices.to_numpy()]
     return codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -25,9 +26,10 @@ from jobs.anonymity.search import Found, search
 from jobs.errors import ConfigurationError
 
 Tell = Callable[[str], None]
+UNTYPED = (".csv",)  # Codes keep their zeros; a first line that names no columns may be a person's.
 WRITERS: dict[str, Callable[[pa.Table, str], Any]] = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}
 READERS: dict[str, Callable[[SparkSession, str], DataFrame]] = {
-    ".csv": lambda spark, path: spark.read.csv(path, header=True, inferSchema=True),
+    ".csv": lambda spark, path: spark.read.csv(path, header=True, inferSchema=False),
     ".parquet": lambda spark, path: spark.read.parquet(path), ".ndjson": lambda spark, path: spark.read.json(path),
     ".jsonl": lambda spark, path: spark.read.json(path)}
 
@@ -79,7 +81,8 @@ def anonymise(spark: SparkSession, path: Path, asked: Asked, tell: Tell = lambda
     rows = frame.count()
     _refuse_too_few(rows, asked, path)
     most = int(rows * asked.suppress_percent / 100)
-    counts = count(frame, asked.quasi, asked.sensitive, asked.privacy.k, most, _maker(asked))
+    counts = count(frame, asked.quasi, asked.sensitive, asked.privacy.k, most, _maker(asked),
+                   path.suffix.lower() in UNTYPED)
     tell(f"{rows:,} rows, {len(counts.rows):,} combinations of quasi-identifiers")
     found = search(counts, asked.privacy, most, tell)
     if found is None:
@@ -103,14 +106,32 @@ def applied(frame: DataFrame, counts: Counts, found: Found) -> DataFrame:
     return told.select(*[F.col(named.get(name, name)).alias(name) for name in frame.columns])
 
 
-def write(rows: DataFrame, out: Path) -> None:
-    """Write rows to a CSV or Parquet file. Raises ConfigurationError."""
+def refuse_output(path: Path, out: Path) -> None:
+    """Raise ConfigurationError where rows cannot be written to ``out``, or not without losing those of ``path``."""
     if out.suffix.lower() not in WRITERS:
         raise ConfigurationError(f"{out.name} is neither CSV nor Parquet; its name must end in {' or '.join(WRITERS)}")
+    if out.resolve() == path.resolve():
+        raise ConfigurationError(f"{out} is the file that is read; name another")
+    if not out.resolve().parent.is_dir():
+        raise ConfigurationError(f"{out.parent} is no folder; make it, or name another")
+
+
+def write(rows: DataFrame, out: Path) -> None:
+    """Write rows to a CSV or Parquet file, in an order of chance: that of the input would tell rows of a group apart.
+
+    A file that is there is replaced once the new one is whole. Raises ConfigurationError.
+    """
+    table = rows.toArrow()
+    table = table.take(np.random.default_rng().permutation(table.num_rows))
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        WRITERS[out.suffix.lower()](rows.toArrow(), str(out))
-    except OSError as error:
-        raise ConfigurationError(f"{out} cannot be written: {error.strerror or error}") from None
+        WRITERS[out.suffix.lower()](table, str(partial))
+        partial.replace(out)
+    except (OSError, pa.ArrowException) as error:
+        why = error.strerror if isinstance(error, OSError) else None
+        raise ConfigurationError(f"{out} cannot be written: {why or type(error).__name__}") from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _kept(counts: Counts, levels: Sequence[int], groups: Groups, codes: Sequence[str]) -> pa.Table:
@@ -159,6 +180,9 @@ def _read(spark: SparkSession, path: Path) -> DataFrame:
 def _refuse_strange(frame: DataFrame, names: Sequence[str], path: Path) -> None:
     for name in names:
         if name not in frame.columns:
+            if path.suffix.lower() in UNTYPED:
+                raise ConfigurationError(f"{path.name} has no column {name!r}; its first line must name its "
+                                         f"{len(frame.columns)} columns")
             raise ConfigurationError(f"{path.name} has no column {name!r}{near(name, frame.columns)}; it has "
                                      f"{', '.join(frame.columns)}")
 

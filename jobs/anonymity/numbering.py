@@ -9,7 +9,8 @@ import numpy as np
 from jobs.anonymity.hierarchies import Ints
 
 MOST = 1 << 62
-MOST_BINS = 1 << 26  # Combinations are looked up in a table of all that could be up to this many; beyond, they are sorted.
+# Combinations are looked up in a table of all that could be where it is no larger than that; else they are sorted.
+MOST_BINS, BINS_A_ROW = 1 << 26, 16
 
 
 def numbered(columns: Iterable[tuple[Ints, int]]) -> Ints | None:
@@ -26,7 +27,7 @@ def numbered(columns: Iterable[tuple[Ints, int]]) -> Ints | None:
         key, most = (codes, size) if key is None else (key * size + codes, most * size)
     if key is None:
         return None
-    if most > MOST_BINS:
+    if most > min(MOST_BINS, BINS_A_ROW * len(key)):
         return np.unique(key, return_inverse=True)[1]
     is_there = np.zeros(most, dtype=bool)
     is_there[key] = True

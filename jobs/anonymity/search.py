@@ -9,6 +9,7 @@ the walk ends where that is no less than the least found. What it gives is the o
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,8 +17,10 @@ import numpy as np
 
 from jobs.anonymity.counts import Counts
 from jobs.anonymity.groups import Groups, Privacy, grouped
+from jobs.errors import ConfigurationError
 
 Node = tuple[int, ...]
+MOST_NODES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,12 @@ class Found:
 
 
 def search(counts: Counts, privacy: Privacy, most: int, tell: Callable[[str], None] = lambda _: None) -> Found | None:
-    """The levels that lose least with at most ``most`` rows suppressed; None where even the highest do not do."""
+    """The levels that lose least with at most ``most`` rows suppressed, and of those the ones that suppress least; None where
+    even the highest do not do. Raises ConfigurationError where there are too many to look through."""
+    nodes = math.prod(column.hierarchy.levels - column.floor for column in counts.columns)
+    if nodes > MOST_NODES:
+        raise ConfigurationError(f"{nodes:,} combinations of levels are more than the {MOST_NODES:,} that are looked through; "
+                                 "name fewer quasi-identifiers, or give them hierarchies of fewer levels")
     return _Search(counts, privacy, most, tell).run()
 
 
@@ -48,7 +56,7 @@ class _Search:
     def run(self) -> Found | None:
         nodes = sorted(itertools.product(*self.ranges), key=lambda node: (self.least(node), node))
         for node in nodes:
-            if self.best and self.least(node) >= self.best.loss:
+            if self.best and self.least(node) > self.best.loss:
                 break
             if self.is_open(node):
                 self.border(self.path(node))
@@ -95,7 +103,8 @@ class _Search:
         self.common.add(node)
         if groups.bad_rows <= self.most:
             loss = self.loss(node, groups)
-            if self.best is None or (loss, node) < (self.best.loss, self.best.levels):
+            best = (self.best.loss, self.best.groups.bad_rows, self.best.levels) if self.best else None
+            if best is None or (loss, groups.bad_rows, node) < best:
                 self.best = Found(node, loss, groups, 0, 0)
                 self.tell(f"levels {', '.join(map(str, node))} lose {loss:.1%}, {groups.bad_rows:,} rows suppressed")
         return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Callable, Sequence
+from decimal import ROUND_FLOOR, Decimal
 
 from jobs.anonymity import hierarchies
 from jobs.anonymity.hierarchies import TOP, Hierarchy
@@ -11,6 +12,9 @@ from jobs.anonymity.hierarchies import TOP, Hierarchy
 BANDS = (5, 10, 20, 40, 80, 160, 320, 640)  # Widths, each joining bands of the one before.
 FEWEST_BANDS = 15  # At the first level, about.
 SHORTEST_CODE = 3
+NUMBERS = ("byte", "short", "integer", "long", "float", "double")
+NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,15})(\.[0-9]{1,10})?")
+DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 Step = Callable[[str], str]
 
 
@@ -33,33 +37,45 @@ def made(name: str, kind: str, values: Sequence[str | None]) -> Hierarchy:
 def _steps(kind: str, values: list[str]) -> list[Step]:
     if kind in ("date", "timestamp", "timestamp_ntz"):
         return [lambda value: value[:7], lambda value: value[:4], lambda value: f"{value[:3]}0s"]
-    if kind in ("byte", "short", "integer", "long", "float", "double") or kind.startswith("decimal"):
-        return _bands([float(value) for value in values])
+    if kind in NUMBERS or kind.startswith("decimal"):
+        return _bands([Decimal(value) for value in values])
     lengths = {len(value) for value in values}
     if kind == "string" and len(lengths) == 1 and all(value.isalnum() and value.isascii() for value in values):
         return _beginnings(lengths.pop())
     return []
 
 
-def _bands(numbers: list[float]) -> list[Step]:
+def _bands(numbers: list[Decimal]) -> list[Step]:
     """Bands from 0 on, of a width that fits how far the numbers lie apart: ages get 5, 10, 20, 40 and 80 years."""
-    known = [number for number in numbers if math.isfinite(number)]
-    apart = max(known) - min(known) if known else 0.0
+    known = [number for number in numbers if number.is_finite()]
+    apart = max(known) - min(known) if known else Decimal(0)
     if apart == 0:
         return []
-    unit = 10.0 ** math.floor(math.log10(apart / FEWEST_BANDS))
+    unit = Decimal(10) ** ((apart / FEWEST_BANDS).adjusted())
     return [_band(width * unit) for width in BANDS if width * unit < 2 * apart]
 
 
-def _band(width: float) -> Step:
+def _band(width: Decimal) -> Step:
     def step(value: str) -> str:
-        number = float(value)
-        if not math.isfinite(number):
+        number = Decimal(value)
+        if not number.is_finite():
             return value
-        low = math.floor(number / width) * width
-        return f"[{low:.12g}, {low + width:.12g})"
+        low = (number / width).to_integral_value(ROUND_FLOOR) * width
+        return f"[{_plain(low)}, {_plain(low + width)})"
 
     return step
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def kind_of(values: Sequence[str | None]) -> str:
+    """What texts of a file without types are: numbers without a zero before them, dates as ISO 8601 writes them, or text."""
+    known = [value for value in values if value is not None]
+    if known and all(NUMBER.fullmatch(value) for value in known):
+        return "double"
+    return "date" if known and all(DATE.fullmatch(value) for value in known) else "string"
 
 
 def _beginnings(length: int) -> list[Step]:

@@ -21,7 +21,7 @@ FORBIDDEN = {
     "jobs": ("dags", "infra", "airflow"),
     "jobs/stages": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.settings", "jobs.engine", "jobs.check", "os", "time", "deltalake"),
     "jobs/matching": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.stages", "jobs.settings", "pyspark", "deltalake"),
-    "jobs/anonymity": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.stages", "jobs.settings", "deltalake", "os", "time"),
+    "jobs/anonymity": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.stages", "jobs.settings", "deltalake", "time"),
     "jobs/drift": ("jobs.lake", "jobs.run", "jobs.ledger", "jobs.stages", "jobs.settings", "pyspark", "deltalake", "os", "time"),
     "jobs/ledger": ("jobs.run", "jobs.stages", "pyspark"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import subprocess
@@ -56,7 +57,7 @@ def test_what_is_written_is_as_anonymous_as_pycanon_measures(suffix: str, tmp_pa
     assert found.column_names == table.column_names and found.num_rows == told["rows"] - told["suppressed"] >= 1425
     assert set(found["note"].to_pylist()) <= set(table["note"].to_pylist())
     # A null is a value as any other. It measures closeness to the rows that are left, we to all that there were.
-    frame: pd.DataFrame = found.to_pandas().astype(dict.fromkeys((*QUASI, "diagnosis"), object)).fillna("none")
+    frame: pd.DataFrame = found.to_pandas().astype(dict.fromkeys((*QUASI, "diagnosis"), object)).fillna("none").astype({"stage": int})
     assert pycanon.k_anonymity(frame, QUASI) == told["smallest_group"] >= 6
     assert all(pycanon.l_diversity(frame, QUASI, [name]) >= 3 for name in SENSITIVE)
     assert all(pycanon.t_closeness(frame, QUASI, [name]) <= 0.3 + 0.02 for name in SENSITIVE)
@@ -124,6 +125,43 @@ def test_a_broken_hierarchy_is_refused_without_a_value(name: str, tmp_path: Path
     (tmp_path / "own" / "sex.csv").write_text(text, "utf-8")
     done = concord(write(people(300), tmp_path / "people.csv"), "--k", "5", "--hierarchies", str(tmp_path / "own"))
     assert done.returncode == ExitCode.CONFIGURATION and all(part in done.stderr for part in parts), done.stderr
+
+
+def test_codes_of_a_file_without_types_keep_their_zeros(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "postcode.csv").write_text("01067;0106*\n01069;0106*\n10115;1011*\n", "utf-8")
+    (tmp_path / "people.csv").write_text("postcode,id,dose\n" + "01067,007,1.10\n01069,008,2\n10115,x9,3\n" * 4, "utf-8")
+    done = concord(tmp_path / "people.csv", "--k", "5", "--suppress", "40", "--hierarchies", str(tmp_path / "own"), "--out",
+                   str(tmp_path / "out.csv"), quasi="postcode")
+    assert done.returncode == ExitCode.OK, done.stderr
+    lines = (tmp_path / "out.csv").read_text("utf-8").replace('"', "").splitlines()
+    assert sorted(lines[1:]) == ["0106*,007,1.10"] * 4 + ["0106*,008,2"] * 4 and not list(tmp_path.glob(".*"))
+
+
+def test_the_order_of_rows_tells_nothing(tmp_path: Path) -> None:
+    table = pa.table({"age": sorted(n % 60 for n in range(400)), "place": list(range(400))})
+    out = tmp_path / "out.parquet"
+    out.write_bytes(b"the file before")
+    assert concord(write(table, tmp_path / "people.parquet"), "--k", "20", "--suppress", "0", "--out", str(out), quasi="age").returncode == 0
+    places = pyarrow.parquet.read_table(out)["place"].to_pylist()
+    apart = [abs(one - other) for one, other in itertools.pairwise(places)]
+    assert sorted(places) == list(range(400)) and sum(apart) / len(apart) > 60
+
+
+def test_all_rows_may_be_suppressed_and_the_file_that_is_read_stays(tmp_path: Path) -> None:
+    path = write(pa.table({"stage": [1, 2, 3, 3], "sex": ["f", "f", "m", "m"]}), tmp_path / "people.parquet")
+    done = concord(path, "--k", "2", "--suppress", "100", "--sensitive", "stage", "--l", "4", quasi="sex")
+    assert done.returncode == ExitCode.OK and "none of 4 rows is left" in done.stdout, done.stdout + done.stderr
+    same = concord(path, "--k", "2", "--out", str(path), quasi="sex")
+    assert same.returncode == ExitCode.CONFIGURATION and "the file that is read" in same.stderr
+    assert pyarrow.parquet.read_table(path).num_rows == 4
+
+
+def test_a_first_line_that_names_no_columns_is_not_quoted(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(f"93,{CANARY},f,E11\n20,10101,m,I10\n", "utf-8")
+    done = concord(tmp_path / "people.csv", "--k", "2", quasi="age")
+    assert done.returncode == ExitCode.CONFIGURATION and "must name its 4 columns" in done.stderr
+    assert CANARY not in done.stdout + done.stderr
 
 
 def test_no_value_is_quoted(tmp_path: Path) -> None:

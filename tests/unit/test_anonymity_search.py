@@ -6,13 +6,16 @@ import itertools
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from jobs.anonymity import risk, steps
-from jobs.anonymity.counts import Column, Counts, Sensitive
+from jobs.anonymity import search as search_module
+from jobs.anonymity.counts import Column, Counts, Sensitive, _in_order
 from jobs.anonymity.groups import Privacy, grouped
 from jobs.anonymity.numbering import numbered
 from jobs.anonymity.search import search
+from jobs.errors import ConfigurationError
 
 
 def counts_of(rows: list[tuple[str, ...]], kinds: tuple[str, ...]) -> Counts:
@@ -58,6 +61,32 @@ def test_levels_below_those_that_are_less_close_are_looked_at() -> None:
     assert found is not None and (found.levels, found.groups.bad_rows, found.loss) == ((0,), 12, pytest.approx(0.6))
 
 
+def test_of_levels_that_lose_the_same_those_that_suppress_least_are_taken() -> None:
+    found = search(counts_of([("xq", "1"), ("yq", "2"), ("zq", "3")], ("string",)), Privacy(2), 3)
+    assert found is not None and (found.levels, found.groups.bad_rows, found.loss) == ((1,), 0, 1.0)
+
+
+def test_more_levels_than_can_be_looked_through_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = counts_of([("xq", "1"), ("yq", "2")] * 3, ("string",))
+    monkeypatch.setattr(search_module, "MOST_NODES", 1)
+    with pytest.raises(ConfigurationError, match="2 combinations of levels are more than the 1"):
+        search(counts, Privacy(2), 0)
+
+
+def test_numbers_are_in_order_and_what_is_none_comes_last() -> None:
+    said = ["3.0", "NaN", "1.0", None, "2.0", "10.0", "-Infinity"]
+    texts = pa.array(said).dictionary_encode("encode")
+    assert _in_order(texts, is_number=True).tolist() == [4, 6, 2, 0, 3, 5, 1]
+    assert _in_order(pa.array(["b", None, "a"]).dictionary_encode("encode"), is_number=False).tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize(("values", "kind"), [
+    (["1", "-2.5", None, "0"], "double"), (["01067", "10115"], "string"), (["12", "SECRET"], "string"), ([None], "string"),
+    (["2026-11-30", "1950-01-01"], "date"), (["2026-11-30", "7"], "string")])
+def test_texts_are_what_they_all_look_like(values: list[str | None], kind: str) -> None:
+    assert steps.kind_of(values) == kind
+
+
 def test_distances_are_those_of_the_paper() -> None:
     """Li, Li and Venkatasubramanian 2007, section 3.1: of 3 to 11 thousand, {3, 4, 5} is 0.375 away and {6, 8, 11} 0.167."""
     for kept, expected in (((3, 4, 5), 0.375), ((6, 8, 11), 1 / 6)):
@@ -90,6 +119,8 @@ def test_combinations_are_numbered_whatever_their_number_could_be() -> None:
     ("timestamp", ["1950-01-02 10:00:00", "1950-03-02 11:00:00", "1961-01-01 00:00:00"], [{"1950-03-02 11:00:00": "1950"}]),
     ("string", ["10115", "10117", "20095"], [{"10115": "1011*", "20095": "2009*"}, {"10117": "*"}]),
     ("string", ["north", "south west"], [{"north": "*"}]), ("double", ["0.5", "nan", "4.75"], [{"0.5": "[0, 8)", "nan": "nan"}]),
+    ("double", ["0.6", "0.62", "0.7", "1.9"], [{"0.6": "[0.6, 0.65)", "0.62": "[0.6, 0.65)", "1.9": "[1.9, 1.95)"}]),
+    ("long", ["1700000000000", "1700000000001", "1700000000099"], [{"1700000000001": "[1700000000000, 1700000000005)"}]),
 ])
 def test_columns_without_a_hierarchy_get_one_for_their_type(kind: str, values: list[str | None], told: list[dict[str | None, str]]) -> None:
     made = steps.made("c", kind, values)
