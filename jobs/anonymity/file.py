@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -76,9 +77,8 @@ def anonymise(spark: SparkSession, path: Path, asked: Asked, tell: Tell = lambda
 
     Raises ConfigurationError, which quotes no value, where that cannot be.
     """
-    frame = _read(spark, path)
+    frame, rows = _read(spark, path)
     _refuse_strange(frame, (*asked.quasi, *asked.sensitive), path)
-    rows = frame.count()
     _refuse_too_few(rows, asked, path)
     most = int(rows * asked.suppress_percent / 100)
     counts = count(frame, asked.quasi, asked.sensitive, asked.privacy.k, most, _maker(asked),
@@ -168,13 +168,19 @@ def _maker(asked: Asked) -> Callable[[str, str, Sequence[str | None]], Hierarchy
     return make
 
 
-def _read(spark: SparkSession, path: Path) -> DataFrame:
+def _read(spark: SparkSession, path: Path) -> tuple[DataFrame, int]:
+    """The rows of a file, and how many there are."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ConfigurationError(f"{path.name} is no table that is known here; its name must end in {', '.join(READERS)}")
     if not path.exists():
         raise ConfigurationError(f"{path} does not exist")
-    return reader(spark, str(path.resolve()))
+    try:
+        frame = reader(spark, str(path.resolve()))
+        return frame, frame.count()
+    except PySparkException as error:
+        raise ConfigurationError(f"{path.name} cannot be read as {path.suffix.lower()[1:]} ({type(error).__name__}); its text is "
+                                 "withheld because it may quote data") from None
 
 
 def _refuse_strange(frame: DataFrame, names: Sequence[str], path: Path) -> None:

@@ -157,6 +157,14 @@ def test_all_rows_may_be_suppressed_and_the_file_that_is_read_stays(tmp_path: Pa
     assert pyarrow.parquet.read_table(path).num_rows == 4
 
 
+@pytest.mark.parametrize(("name", "content"), [("people.parquet", CANARY), ("people.ndjson", '{"sex": "f"}\n{"sex": ' + CANARY)])
+def test_a_broken_file_is_said_and_not_quoted(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    done = concord(tmp_path / name, "--k", "2", quasi="sex")
+    assert done.returncode == ExitCode.CONFIGURATION and f"{name} cannot be read" in done.stderr, done.stderr
+    assert CANARY not in done.stdout + done.stderr
+
+
 def test_a_first_line_that_names_no_columns_is_not_quoted(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text(f"93,{CANARY},f,E11\n20,10101,m,I10\n", "utf-8")
     done = concord(tmp_path / "people.csv", "--k", "2", quasi="age")
