@@ -145,23 +145,20 @@ def _counted(frame: DataFrame, names: list[str]) -> pa.Table:
 
 
 def _matrix(found: pa.Table, codes: list[str]) -> Ints:
-    if not codes:
-        return np.zeros((found.num_rows, 0), dtype=np.int64)
     return np.column_stack([found[name].to_numpy().astype(np.int64) for name in codes])
 
 
 def _sensitive(frame: DataFrame, codes: list[str], kind: str, matrix: Ints, sizes: list[int]) -> Sensitive:
     found = _counted(frame, [*codes, TEXT])
     both = np.vstack([matrix, _matrix(found, codes)])
-    ids = numbered((both[:, place], size) for place, size in enumerate(sizes))
-    ids = np.zeros(len(both), dtype=np.int64) if ids is None else ids
+    ids = numbered(((both[:, place], size) for place, size in enumerate(sizes)), len(both))
     place = np.empty(len(matrix), dtype=np.int64)
     place[ids[:len(matrix)]] = np.arange(len(matrix))
     texts = found[TEXT].combine_chunks().dictionary_encode("encode")
     kind = kind or steps.kind_of(texts.dictionary.to_pylist())
-    is_number = kind in steps.NUMBERS or kind.startswith("decimal")
+    is_number = steps.is_number(kind)
     return Sensitive(place[ids[len(matrix):]], _in_order(texts, is_number), found[ROWS].to_numpy(),
-                     is_number or kind in ("date", "timestamp"))
+                     is_number or kind in steps.DATES)
 
 
 def _in_order(texts: pa.DictionaryArray, is_number: bool) -> Ints:

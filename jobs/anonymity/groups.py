@@ -55,10 +55,9 @@ class Groups:
 
 def grouped(counts: Counts, levels: Sequence[int], privacy: Privacy) -> Groups:
     """The groups of a count at the levels of its columns."""
-    of = numbered(
-        (column.up(level)[counts.codes[:, place]], column.size(level))
-        for place, (column, level) in enumerate(zip(counts.columns, levels, strict=True)) if column.size(level) > 1)
-    of = np.zeros(len(counts.rows), dtype=np.int64) if of is None else of
+    told = ((column.up(level)[counts.codes[:, place]], column.size(level))
+            for place, (column, level) in enumerate(zip(counts.columns, levels, strict=True)) if column.size(level) > 1)
+    of = numbered(told, len(counts.rows))
     rows = np.bincount(of, weights=counts.rows).astype(np.int64)
     is_rare = rows < privacy.k
     is_far = np.zeros(len(rows), dtype=bool)

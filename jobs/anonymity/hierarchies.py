@@ -41,7 +41,7 @@ class Hierarchy:
         The loss metric of Iyengar (2002): (leaves under the group - 1) / (leaves - 1).
         """
         if len(self.values) == 1:
-            return np.zeros(1) if level == 0 else np.ones(1) if self.levels > 1 else np.zeros(1)
+            return np.full(1, float(level > 0))
         sizes = np.bincount(self.groups[level])
         found: Floats = (sizes[self.groups[level]] - 1) / (len(self.values) - 1)
         return found

@@ -13,20 +13,17 @@ MOST = 1 << 62
 MOST_BINS, BINS_A_ROW = 1 << 26, 16
 
 
-def numbered(columns: Iterable[tuple[Ints, int]]) -> Ints | None:
-    """A number for each combination of columns of codes, from 0 without a gap; None where there is no column.
+def numbered(columns: Iterable[tuple[Ints, int]], rows: int) -> Ints:
+    """A number for each of ``rows`` combinations of columns of codes, from 0 without a gap.
 
     A column comes with how many codes it could have.
     """
-    key: Ints | None = None
-    most = 1
+    key, most = np.zeros(rows, dtype=np.int64), 1
     for codes, size in columns:
-        if key is not None and most * size >= MOST:
+        if most * size >= MOST:
             key = np.unique(key, return_inverse=True)[1]
             most = int(key.max()) + 1
-        key, most = (codes, size) if key is None else (key * size + codes, most * size)
-    if key is None:
-        return None
+        key, most = key * size + codes, most * size
     if most > min(MOST_BINS, BINS_A_ROW * len(key)):
         return np.unique(key, return_inverse=True)[1]
     is_there = np.zeros(most, dtype=bool)

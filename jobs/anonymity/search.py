@@ -3,7 +3,7 @@
 Full-domain generalisation: a column has one level in all rows. The lattice of levels is walked from what loses least; from a
 node that nobody knows of, a path up is halved until the border on it is found (Kohlmayer et al. 2012, Flash): below a
 node at which too many rows are rare, too many are everywhere. A node's loss is at least that of its levels alone, so
-the walk ends where that is no less than the least found. What it gives is the optimum.
+the walk ends where that is more than the least found. What it gives is the optimum, to the digits that are compared.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jobs.anonymity.groups import Groups, Privacy, grouped
 from jobs.errors import ConfigurationError
 
 Node = tuple[int, ...]
+DIGITS = 12  # To which losses are the same.
 MOST_NODES = 2_000_000
 
 
@@ -67,7 +68,7 @@ class _Search:
 
     def least(self, node: Node) -> float:
         """What the levels of a node lose when nothing is suppressed."""
-        return sum(losses[level] for losses, level in zip(self.losses, node, strict=True)) / len(node)
+        return round(sum(losses[level] for losses, level in zip(self.losses, node, strict=True)) / len(node), DIGITS)
 
     def is_open(self, node: Node) -> bool:
         """Whether nobody knows if too many rows are rare at a node."""
@@ -114,7 +115,7 @@ class _Search:
         kept = ~groups.is_bad[groups.of] * self.counts.rows
         lost = sum(float((column.loss(level)[self.counts.codes[:, place]] * kept).sum())
                    for place, (column, level) in enumerate(zip(self.counts.columns, node, strict=True)))
-        return (lost / len(node) + groups.bad_rows) / self.counts.total
+        return round((lost / len(node) + groups.bad_rows) / self.counts.total, DIGITS)
 
 
 class _Nodes:

@@ -12,7 +12,7 @@ from jobs.anonymity.hierarchies import TOP, Hierarchy
 BANDS = (5, 10, 20, 40, 80, 160, 320, 640)  # Widths, each joining bands of the one before.
 FEWEST_BANDS = 15  # At the first level, about.
 SHORTEST_CODE = 3
-NUMBERS = ("byte", "short", "integer", "long", "float", "double")
+NUMBERS, DATES = ("byte", "short", "integer", "long", "float", "double"), ("date", "timestamp", "timestamp_ntz")
 NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,15})(\.[0-9]{1,10})?")
 DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 Step = Callable[[str], str]
@@ -35,9 +35,9 @@ def made(name: str, kind: str, values: Sequence[str | None]) -> Hierarchy:
 
 
 def _steps(kind: str, values: list[str]) -> list[Step]:
-    if kind in ("date", "timestamp", "timestamp_ntz"):
+    if kind in DATES:
         return [lambda value: value[:7], lambda value: value[:4], lambda value: f"{value[:3]}0s"]
-    if kind in NUMBERS or kind.startswith("decimal"):
+    if is_number(kind):
         return _bands([Decimal(value) for value in values])
     lengths = {len(value) for value in values}
     if kind == "string" and len(lengths) == 1 and all(value.isalnum() and value.isascii() for value in values):
@@ -68,6 +68,11 @@ def _band(width: Decimal) -> Step:
 
 def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"
+
+
+def is_number(kind: str) -> bool:
+    """Whether values of an engine's type are numbers."""
+    return kind in NUMBERS or kind.startswith("decimal")
 
 
 def kind_of(values: Sequence[str | None]) -> str:

@@ -106,10 +106,10 @@ def test_risk_is_of_the_rows_that_are_left() -> None:
 def test_combinations_are_numbered_whatever_their_number_could_be() -> None:
     random = np.random.default_rng(1)
     columns = [(random.integers(0, 3, 50), 1 << 21) for _ in range(4)]
-    found = numbered(columns)
+    found = numbered(columns, 50)
     same = {tuple(c[at] for c, _ in columns): found[at] for at in range(50)}
     assert all(found[at] == same[tuple(c[at] for c, _ in columns)] for at in range(50)) and len(set(same.values())) == len(same)
-    assert numbered([(columns[0][0], 3)]).max() == 2 and numbered([]) is None
+    assert numbered([(columns[0][0], 3)], 50).max() == 2 and numbered([], 2).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize(("kind", "values", "told"), [
