@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,12 @@ Make = Callable[[str, str, Sequence[str | None]], Hierarchy]
 
 @dataclass(frozen=True)
 class Column:
-    """A quasi-identifier with its hierarchy, rows by value, and the least level at which too few rows are rare in it alone."""
+    """A quasi-identifier with its hierarchy, rows by value, and the least level at which too few rows are rare in it alone.
 
+    ``source``: what the frame calls it.
+    """
+
+    source: str
     hierarchy: Hierarchy
     rows: Ints
     floor: int
@@ -82,31 +87,34 @@ class Counts:
         return int(self.rows.sum())
 
 
-def count(frame: DataFrame, quasi: Sequence[str], sensitive: Sequence[str], k: int, most: int, make: Make,
+def count(frame: DataFrame, quasi: Mapping[str, str], sensitive: Mapping[str, str], k: int, most: int, make: Make,
           is_text: bool = False) -> Counts:
-    """Count a frame. ``make`` gives a column's hierarchy by its name, type and values; ``most``: rows that may be suppressed.
+    """Count a frame. ``quasi`` and ``sensitive``: what the frame calls each column, by name; ``make`` gives a column's hierarchy
+    by its name, type and values; ``most``: rows that may be suppressed.
 
     ``is_text``: whether its columns are texts of a file without types, which are what they all look like.
     """
     kinds = {f.name: "" if is_text else f.dataType.typeName() for f in frame.schema.fields}
-    columns = tuple(_column(frame, name, kinds[name], k, most, make) for name in quasi)
+    columns = tuple(_column(frame, source, kinds[source], k, most, partial(make, name)) for name, source in quasi.items())
     told, codes = coded(frame, columns, [column.floor for column in columns]), codes_of(columns)
     found = _counted(told, codes)
     matrix = _matrix(found, codes)
     sizes = [column.size(column.floor) for column in columns]
     return Counts(columns, matrix, found[ROWS].to_numpy(), {
-        name: _sensitive(told.withColumn(TEXT, _text(name)), codes, kinds[name], matrix, sizes) for name in sensitive})
+        name: _sensitive(told.withColumn(TEXT, _text(source)), codes, kinds[source], matrix, sizes)
+        for name, source in sensitive.items()})
 
 
-def _column(frame: DataFrame, name: str, kind: str, k: int, most: int, make: Make) -> Column:
-    found = _counted(frame.select(_text(name).alias(TEXT)), [TEXT]).sort_by(TEXT)
+def _column(frame: DataFrame, source: str, kind: str, k: int, most: int,
+            make: Callable[[str, Sequence[str | None]], Hierarchy]) -> Column:
+    found = _counted(frame.select(_text(source).alias(TEXT)), [TEXT]).sort_by(TEXT)
     values, rows = found[TEXT].to_pylist(), found[ROWS].to_numpy()
-    hierarchy = make(name, kind or steps.kind_of(values), values)
+    hierarchy = make(kind or steps.kind_of(values), values)
     for floor in range(hierarchy.levels):
         sizes = np.bincount(hierarchy.groups[floor], weights=rows)
         if sizes[sizes < k].sum() <= most:
-            return Column(hierarchy, rows, floor)
-    return Column(hierarchy, rows, hierarchy.levels - 1)
+            return Column(source, hierarchy, rows, floor)
+    return Column(source, hierarchy, rows, hierarchy.levels - 1)
 
 
 def _text(name: str) -> Any:
@@ -136,7 +144,7 @@ def _coded(frame: DataFrame, place: int, column: Column, level: int) -> DataFram
     texts = pa.table({f"{TEXT}{place}": pa.array([v for v, _ in known if v is not None], pa.string()),
                       name: pa.array([g for v, g in known if v is not None], pa.int32())})
     table = frame.sparkSession.createDataFrame(texts)
-    joined = frame.join(table, _text(hierarchy.name) == F.col(f"{TEXT}{place}"), "left").drop(f"{TEXT}{place}")
+    joined = frame.join(table, _text(column.source) == F.col(f"{TEXT}{place}"), "left").drop(f"{TEXT}{place}")
     return joined if of_null is None else joined.withColumn(name, F.coalesce(F.col(name), F.lit(of_null)))
 
 

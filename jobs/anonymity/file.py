@@ -77,18 +77,19 @@ def anonymise(spark: SparkSession, path: Path, asked: Asked, tell: Tell = lambda
 
     Raises ConfigurationError, which quotes no value, where that cannot be.
     """
-    frame, rows = _read(spark, path)
-    _refuse_strange(frame, (*asked.quasi, *asked.sensitive), path)
+    frame, names, rows = _read(spark, path)
+    _refuse_strange(names, (*asked.quasi, *asked.sensitive), path)
     _refuse_too_few(rows, asked, path)
     most = int(rows * asked.suppress_percent / 100)
-    counts = count(frame, asked.quasi, asked.sensitive, asked.privacy.k, most, _maker(asked),
-                   path.suffix.lower() in UNTYPED)
+    source = dict(zip(names, frame.columns, strict=True))
+    quasi, sensitive = ({name: source[name] for name in of} for of in (asked.quasi, asked.sensitive))
+    counts = count(frame, quasi, sensitive, asked.privacy.k, most, _maker(asked), path.suffix.lower() in UNTYPED)
     tell(f"{rows:,} rows, {len(counts.rows):,} combinations of quasi-identifiers")
     found = search(counts, asked.privacy, most, tell)
     if found is None:
         raise ConfigurationError(f"no generalisation is diverse or close enough with at most {asked.suppress_percent:g} % of "
                                  "the rows suppressed; ask less of the sensitive columns, or let more be suppressed")
-    return Anonymised(asked, rows, counts, found), applied(frame, counts, found)
+    return Anonymised(asked, rows, counts, found), applied(frame, counts, found).toDF(*names)
 
 
 def applied(frame: DataFrame, counts: Counts, found: Found) -> DataFrame:
@@ -102,7 +103,7 @@ def applied(frame: DataFrame, counts: Counts, found: Found) -> DataFrame:
     told = told.join(kept, reduce(and_, same), "left_semi")
     for code, column, level in zip(codes, counts.columns, found.levels, strict=True):
         told = told.join(_labels(frame.sparkSession, code, column.hierarchy, level), code, "left")
-    named = {column.hierarchy.name: f"label{code}" for code, column in zip(codes, counts.columns, strict=True)}
+    named = {column.source: f"label{code}" for code, column in zip(codes, counts.columns, strict=True)}
     return told.select(*[F.col(named.get(name, name)).alias(name) for name in frame.columns])
 
 
@@ -168,8 +169,11 @@ def _maker(asked: Asked) -> Callable[[str, str, Sequence[str | None]], Hierarchy
     return make
 
 
-def _read(spark: SparkSession, path: Path) -> tuple[DataFrame, int]:
-    """The rows of a file, and how many there are."""
+def _read(spark: SparkSession, path: Path) -> tuple[DataFrame, list[str], int]:
+    """The rows of a file with columns called by their places, what they are called, and how many rows there are.
+
+    A file may call its columns anything: like another but for capitals, or as the engine writes a field of a field.
+    """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise ConfigurationError(f"{path.name} is no table that is known here; its name must end in {', '.join(READERS)}")
@@ -177,20 +181,20 @@ def _read(spark: SparkSession, path: Path) -> tuple[DataFrame, int]:
         raise ConfigurationError(f"{path} does not exist")
     try:
         frame = reader(spark, str(path.resolve()))
-        return frame, frame.count()
+        return frame.toDF(*[f"c{place}" for place in range(len(frame.columns))]), frame.columns, frame.count()
     except PySparkException as error:
         raise ConfigurationError(f"{path.name} cannot be read as {path.suffix.lower()[1:]} ({type(error).__name__}); its text is "
                                  "withheld because it may quote data") from None
 
 
-def _refuse_strange(frame: DataFrame, names: Sequence[str], path: Path) -> None:
+def _refuse_strange(there: Sequence[str], names: Sequence[str], path: Path) -> None:
     for name in names:
-        if name not in frame.columns:
+        if name not in there:
             if path.suffix.lower() in UNTYPED:
                 raise ConfigurationError(f"{path.name} has no column {name!r}; its first line must name its "
-                                         f"{len(frame.columns)} columns")
-            raise ConfigurationError(f"{path.name} has no column {name!r}{near(name, frame.columns)}; it has "
-                                     f"{', '.join(frame.columns)}")
+                                         f"{len(there)} columns")
+            raise ConfigurationError(f"{path.name} has no column {name!r}{near(name, there)}; it has "
+                                     f"{', '.join(there)}")
 
 
 def _refuse_too_few(rows: int, asked: Asked, path: Path) -> None:

@@ -79,7 +79,7 @@ def test_the_levels_found_lose_least(spark: SparkSession, rows: list[Row], priva
     frame = spark.createDataFrame(rows, "age string, code string, sex string, state string, stage int")
     asked = sorted({*privacy.diverse, *privacy.close})
     most = int(share * len(rows))
-    counts = count(frame, COLUMNS, asked, privacy.k, most, make)
+    counts = count(frame, dict(zip(COLUMNS, COLUMNS, strict=True)), dict(zip(asked, asked, strict=True)), privacy.k, most, make)
     found = search(counts, privacy, most)
     expected = least_loss(rows, privacy, most, [column.hierarchy.levels - 1 for column in counts.columns])
     if expected is None:

@@ -157,6 +157,16 @@ def test_all_rows_may_be_suppressed_and_the_file_that_is_read_stays(tmp_path: Pa
     assert pyarrow.parquet.read_table(path).num_rows == 4
 
 
+def test_columns_may_be_called_anything(tmp_path: Path) -> None:
+    names = ["a.b", "a", "A", "_code_0", "label_code_0", "kept_code_0", "c1", "with space", "a`b"]
+    table = pa.table({name: ["x", "y"] * 6 for name in names})
+    out = tmp_path / "out.parquet"
+    done = concord(write(table, tmp_path / "people.parquet"), "--k", "5", "--out", str(out), quasi="a.b,A,_code_0,with space,a`b")
+    assert done.returncode == ExitCode.OK, done.stderr
+    found = pyarrow.parquet.read_table(out)
+    assert found.column_names == names and sorted(found["a.b"].to_pylist()) == sorted(found["a"].to_pylist()) == sorted(["x", "y"] * 6)
+
+
 @pytest.mark.parametrize(("name", "content"), [("people.parquet", CANARY), ("people.ndjson", '{"sex": "f"}\n{"sex": ' + CANARY)])
 def test_a_broken_file_is_said_and_not_quoted(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content, "utf-8")

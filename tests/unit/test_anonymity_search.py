@@ -24,7 +24,7 @@ def counts_of(rows: list[tuple[str, ...]], kinds: tuple[str, ...]) -> Counts:
     made = []
     for number, (values, kind) in enumerate(zip(columns, kinds, strict=True)):
         known = sorted(set(values))
-        made.append(Column(steps.made(f"c{number}", kind, known), np.array([Counter(values)[v] for v in known]), 0))
+        made.append(Column("", steps.made(f"c{number}", kind, known), np.array([Counter(values)[v] for v in known]), 0))
     codes = np.array([[c.hierarchy.values.index(v) for c, v in zip(made, row, strict=False)] for row in rows])
     order = sorted(set(last), key=float)
     return Counts(tuple(made), codes, np.ones(len(rows), dtype=np.int64), {"last": Sensitive(
