@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from contracts.load import ContractError, check_files, one
+from contracts.load import ContractError, catalog, check_files, one
 from contracts.quality import CustomRule, LibraryRule, Limit, Must, Reference, Severity, SqlRule
 from tests.contracts.broken import GLUCOSE, OBSERVATION, OWN, Case, is_refused, without_rules
 
@@ -193,3 +195,28 @@ def test_an_own_contract_of_many_rules_is_refused_for_one_of_them(tmp_path: Path
         path.write_text(without_rules(OBSERVATION).replace(
             "\n    properties:\n", QUALITY.replace("count_if(code", "count_if(cod"), 1), "utf-8")
         check_files([path])
+
+
+UNASKABLE = f"quality: [{{name: some, type: sql, query: 'SELECT max(valu) FROM ${{object}}', mustBe: 1, {GOOD}}}]\n"
+
+
+@pytest.mark.parametrize("look", [one, lambda path: check_files([path]), lambda _: check_files([])], ids=["read", "checked", "all in force"])
+def test_queries_of_contracts_in_force_are_looked_at(look: Callable[[Path], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever only loads them does not wait for it: they are refused again before they are asked."""
+    path = tmp_path / "core" / "reading.yaml"
+    path.parent.mkdir()
+    path.write_text(without_rules(OBSERVATION).replace("id: observation\n", "id: reading\n", 1).replace(
+        TABLE, TABLE.replace("observation", "reading") + f"    {UNASKABLE}", 1), "utf-8")
+    monkeypatch.setenv("CONCORD_CONTRACTS", str(tmp_path))
+    assert "core.reading" in catalog().tables
+    with pytest.raises(ContractError, match=r"reading.yaml:\d+: query of some cannot be asked"):
+        look(path)
+
+
+@pytest.mark.parametrize("look", [one, lambda path: check_files([path])], ids=["read", "checked"])
+def test_queries_of_a_product_are_looked_at(look: Callable[[Path], Any], tmp_path: Path) -> None:
+    path = tmp_path / GLUCOSE
+    path.parent.mkdir()
+    path.write_text((OWN / GLUCOSE).read_text("utf-8").replace(MEAN, f"{MEAN}        {UNASKABLE}", 1), "utf-8")
+    with pytest.raises(ContractError, match=r"glucose_daily.yaml:\d+: query of some cannot be asked"):
+        look(path)
