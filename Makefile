@@ -44,6 +44,8 @@ bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" milli
 	$(BIN)/python -m tests.bench.permits
 	$(BIN)/python -m tests.bench.linking
 	$(BIN)/python -m tests.bench.gates
+	$(BIN)/python -m tests.bench.treatments
+	$(BIN)/python -m tests.bench.anonymity
 
 notebook: $(VENV)/.ready  ## Execute the notebook against the lake of the last run.
 	$(BIN)/python -m jupyter execute --inplace notebooks/released_products.ipynb

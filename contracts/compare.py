@@ -113,7 +113,8 @@ def _terms(old: Any, new: Any) -> Breaks:
 
 # Every field of every model has a judge, or is compared part by part (tests/contracts/test_compare.py).
 COLUMN: dict[str, Judge] = {
-    "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "event_time": _readers, "required": _required,
+    "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "treatment_options": _readers,
+    "event_time": _readers, "required": _required,
     "allowed_values": _terms, "pattern": _rule, "minimum": _lower, "maximum": _upper, "max_length": _upper,
     "not_in_future": _rule, "derived": _safe, "description": _safe, "origins": _safe}
 TABLE: dict[str, Judge] = {"description": _safe}  # Its rules are compared by name.

@@ -14,6 +14,10 @@ from contracts.vocabulary import DataCategory, LegalBasis, Purpose, Treatment
 if TYPE_CHECKING:
     from contracts.model import Product, Recipient
 
+# What is done to columns of tables, and to those of rows about persons.
+OF_TABLES = tuple(t for t in Treatment if t not in (Treatment.DROP, Treatment.REJECT))
+ROW_TREATMENTS = tuple(t for t in OF_TABLES if t is not Treatment.AGGREGATE)
+
 
 def refuse_unlawful_product(product: Product) -> None:
     """Its purposes and legal basis, and how its columns are protected."""
@@ -28,6 +32,7 @@ def refuse_unlawful_product(product: Product) -> None:
     _refuse_leaking_columns(product.table)
     _refuse_unasked_categories(product)
     if product.is_aggregate:
+        _refuse_other_treatments(product.table, (Treatment.KEEP, Treatment.AGGREGATE, Treatment.PSEUDONYM), "aggregates")
         _refuse_bare_counts(product)
     else:
         _refuse_what_only_aggregates_have(product)
@@ -43,7 +48,7 @@ def refuse_unlawful_recipient(recipient: Recipient) -> None:
     refuse_weak_basis(recipient.legal_basis, (c.category for c in recipient.table.columns))
     _refuse_strange_names(recipient.table, "groupColumns", recipient.group_columns)
     _refuse_leaking_columns(recipient.table)
-    _refuse_other_than_one_pseudonym(recipient.table)
+    _refuse_unfit_rows(recipient.table)
 
 
 def refuse_weak_basis(basis: LegalBasis, categories: Iterable[DataCategory]) -> None:
@@ -65,9 +70,19 @@ def _refuse_leaking_columns(table: Table) -> None:
     """Every column says its treatment, and none identifies."""
     for column in table.columns:
         if column.treatment is None:
-            raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(Treatment)}")
+            raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(OF_TABLES)}")
         if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
             raise ValueError(f"column {column.name} is {column.category}: it may not leave core; drop it")
+
+
+def _refuse_other_treatments(table: Table, known: Iterable[Treatment], what: str) -> None:
+    """Only treatments that are applied to such a table: a word that nothing follows would be a promise nobody keeps."""
+    words = list(known)
+    for column in table.columns:
+        if column.treatment in (Treatment.DROP, Treatment.REJECT):
+            raise ValueError(f"column {column.name} has treatment {column.treatment}, which is for files; leave the column out")
+        if column.treatment not in words:
+            raise ValueError(f"column {column.name} has treatment {column.treatment}; {what} have one of {', '.join(words)}")
 
 
 def _refuse_unasked_categories(product: Product) -> None:
@@ -134,7 +149,16 @@ def _refuse_what_only_aggregates_have(product: Product) -> None:
                              ("rounding", product.rounding, "null"), ("cellColumns", product.cell_columns, "[]")):
         if value:
             raise ValueError(f"{key} is only for aggregates; write {none}, or set pseudonymDomain to null")
-    _refuse_other_than_one_pseudonym(product.table)
+    _refuse_unfit_rows(product.table)
+
+
+def _refuse_unfit_rows(table: Table) -> None:
+    _refuse_other_treatments(table, ROW_TREATMENTS, "rows about persons")
+    _refuse_other_than_one_pseudonym(table)
+    shifts = {c.treatment_options for c in table.columns if c.treatment is Treatment.DATE_SHIFT}
+    if len(shifts) > 1:
+        raise ValueError(f"schema of {table.name.split('.')[1]} moves the dates of one column otherwise than those of another, "
+                         "so intervals between them would not stay; write the same maxDays and keepWeekday")
 
 
 def _refuse_other_than_one_pseudonym(table: Table) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from contracts.quality import AnyRule
+from contracts.treatments import AnyOptions, options_of, refuse_unfit
 from contracts.vocabulary import DataCategory, Treatment, Zone
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -39,6 +40,7 @@ class Column(Frozen):
     key: int | None = None
     category: DataCategory
     treatment: Treatment | None
+    treatment_options: AnyOptions | None = None
     allowed_values: tuple[str, ...] | None = None
     pattern: str | None = None
     minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None
@@ -48,6 +50,17 @@ class Column(Frozen):
     event_time: bool = False
     derived: bool = False
     origins: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_options(cls, values: Any) -> Any:
+        """Options are read as those of the column's treatment, which says what they are."""
+        said = values.get("treatmentOptions", values.get("treatment_options"))
+        treatment = values.get("treatment")
+        if treatment not in list(Treatment):
+            return values
+        others = {k: v for k, v in values.items() if k not in ("treatmentOptions", "treatment_options")}
+        return {**others, "treatment_options": options_of(Treatment(treatment), said)}
 
     @field_validator("pattern")
     @classmethod
@@ -66,6 +79,8 @@ class Column(Frozen):
             if said[name] is not None and self.type not in types:
                 raise ValueError(f"{name} is for {', '.join(types)}, but the column is {self.type}; take it out, or correct "
                                  "physicalType")
+        if self.treatment is not None:
+            refuse_unfit(self.treatment, self.type)
         if self.event_time and self.type != "timestamp":
             raise ValueError(f"eventTime is for timestamp, but the column is {self.type}; take it out, or correct physicalType")
         if self.allowed_values == ():

@@ -12,6 +12,10 @@ from contracts.protection import refuse_weak_basis
 from contracts.references import lost
 from contracts.table import Column, Table
 from contracts.translate import TranslationError
+from contracts.treatments import TAKES
+from contracts.vocabulary import DataCategory, Treatment
+
+IDENTIFIES = (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT)
 
 
 def refuse_misfit(contract: Any, tables: Mapping[str, Table], products: Mapping[str, Product],
@@ -45,6 +49,7 @@ def _refuse_strange_inputs(product: Product, tables: Mapping[str, Table]) -> Non
     columns = {f"{name}.{c.name}": c for name in product.inputs for c in tables[name].columns}
     _refuse_strange_origins(product.table, list(columns), "the inputs")
     _refuse_weak_basis(product, columns.values())
+    _refuse_bare_origins(product, columns)
 
 
 def _refuse_other_than_product(recipient: Recipient, products: Mapping[str, Product]) -> None:
@@ -64,12 +69,32 @@ def _refuse_other_than_product(recipient: Recipient, products: Mapping[str, Prod
         if column.name not in names:
             raise TranslationError(f"{column.name} is no column of product {product.id}{near(column.name, names)}; it has "
                                    f"{', '.join(names)}", "schema", column.name)
-        if column.treatment != product.table.column(column.name).treatment:
-            raise TranslationError(f"column {column.name} has treatment {column.treatment}; write "
-                                   f"{product.table.column(column.name).treatment} like product {product.id}",
-                                   "schema", column.name)
+        _refuse_other_treatment(product, product.table.column(column.name), column)
     _refuse_strange_origins(recipient.table, origins, f"product {product.id}")
     _refuse_weak_basis(recipient, product.table.columns)
+
+
+def _refuse_other_treatment(product: Product, held: Column, column: Column) -> None:
+    """What a product keeps, its extract may treat; what is treated once stays as it is, but has a pseudonym of its own."""
+    instead = None
+    if (held.treatment is Treatment.PSEUDONYM) != (column.treatment is Treatment.PSEUDONYM):
+        instead = str(held.treatment)
+    elif held.treatment not in (Treatment.KEEP, Treatment.PSEUDONYM) and column.treatment is not Treatment.KEEP:
+        instead = f"keep, since product {product.id} treats it by {held.treatment}"
+    elif column.treatment in TAKES and held.type not in TAKES[column.treatment]:
+        instead = f"one that takes {held.type}, which it is in product {product.id}"
+    if instead:
+        raise TranslationError(f"column {column.name} has treatment {column.treatment}; write {instead}", "schema", column.name)
+
+
+def _refuse_bare_origins(product: Product, columns: Mapping[str, Column]) -> None:
+    """What comes from a column that identifies people leaves under a treatment, never as it is."""
+    for column in product.table.columns:
+        bare = next((o for o in column.origins if o in columns and columns[o].category in IDENTIFIES), None)
+        if column.treatment is Treatment.KEEP and bare:
+            raise TranslationError(f"column {column.name} is kept, but comes from {bare}, which is {columns[bare].category}; "
+                                   f"write a treatment, for example {Treatment.YEAR} or {Treatment.AREA}, or drop it",
+                                   "schema", column.name)
 
 
 def _refuse_weak_basis(contract: Product | Recipient, columns: Iterable[Column]) -> None:

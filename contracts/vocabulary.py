@@ -93,10 +93,22 @@ class DataCategory(Term):
 
 
 class Treatment(Term):
-    """What happens to a field between core and a product."""
+    """What happens to a field between core and a product, or to one of a file (``concord treat``).
+
+    ``drop`` and ``reject`` are for files: a product has no column of what may not leave, and ``reject`` refuses
+    the whole record that has the field.
+    """
 
     KEEP = "keep", None
+    DROP = "drop", None
     PSEUDONYM = "pseudonym", "DeterministicPseudonymisation"
+    DATE_SHIFT = "date_shift", None
+    YEAR = "year", None
+    AGE_BAND = "age_band", None
+    AREA = "area", None
+    BAND = "band", None
+    MASK = "mask", "DataRedaction"
+    REJECT = "reject", None
     AGGREGATE = "aggregate", "Aggregate"
 
 

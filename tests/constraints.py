@@ -22,7 +22,8 @@ CANARY = "Kanarienvogel"
 BELOW, ABOVE = 73_914.5, 73_915.5  # how far beyond a limit; told apart from any count
 PAST, FUTURE = datetime(2026, 1, 1, tzinfo=UTC), datetime(2093, 7, 31, tzinfo=UTC)
 CANARIES = (CANARY, "73914", "73915", "2093-07-31", "2093, 7, 31")
-UNIQUE, COLUMNS = "expect_compound_columns_to_be_unique", "expect_table_columns_to_match_set"
+UNIQUE, ONE_UNIQUE = "expect_compound_columns_to_be_unique", "expect_column_values_to_be_unique"
+COLUMNS = "expect_table_columns_to_match_set"
 SAID = re.compile(r"(expect_\w+) on ([\w, ]+?) \((\d+) rows\)")
 # What the gate says, and why conform itself sets the record apart.
 EXPECTATIONS = {
@@ -35,7 +36,7 @@ REASONS = {
     "max_length": RejectReason.TOO_LONG, "minimum": RejectReason.OUT_OF_RANGE, "maximum": RejectReason.OUT_OF_RANGE,
     "not_in_future": RejectReason.IN_FUTURE}
 # What a column says beside its constraints; its place in the key is a constraint of the table.
-DESCRIBES = {"name", "type", "description", "key", "category", "treatment", "event_time", "derived", "origins"}
+DESCRIBES = {"name", "type", "description", "key", "category", "treatment", "treatment_options", "event_time", "derived", "origins"}
 # Sound values of required columns with a pattern; the code is one that no rule of quality is about.
 SAMPLES = {"code": "8302-2", "payload_sha256": "0" * 64, "person_id": "0" * 32, "country_code": "DE"}
 
@@ -91,12 +92,14 @@ def sound(table: Table) -> dict[str, Any]:
 
 def rows_of(spark: SparkSession, table: Table, changes: list[dict[str, Any]], is_one_key: bool = False) -> DataFrame:
     """Sound rows with these changes, each under a key of its own, or all under one."""
-    free = next(c for c in table.columns if c.key and not c.pattern and not c.allowed_values)
+    free = next((c for c in table.columns if c.key and not c.pattern and not c.allowed_values), None)
     rows = []
     for number, change in enumerate(changes):
         place = 0 if is_one_key else number
-        key = f"{CANARY}/{place}" if free.type == "string" else PAST.date() + timedelta(days=place)
-        row = {**sound(table), free.name: key, **change}
+        key: dict[str, Any] = {table.key[0]: f"{place:032x}"}  # Where all keys have a pattern: that of a person's.
+        if free:
+            key = {free.name: f"{CANARY}/{place}" if free.type == "string" else PAST.date() + timedelta(days=place)}
+        row = {**sound(table), **key, **change}
         rows.append(tuple(row[c.name] for c in table.columns))
     return spark.createDataFrame(rows, spark_schema(table))
 

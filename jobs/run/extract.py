@@ -24,7 +24,7 @@ from jobs.run.gated import gate
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
-from jobs.stages import permit, protect, pseudonymise
+from jobs.stages import permit, protect, pseudonymise, treat
 from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -196,14 +196,15 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
                for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
     accounts.hold(extract_id, pin["rows"], entries)
-    marked = protect.mark_groups(judged.where("is_permitted"), recipient.group_columns, "person_key", recipient.minimum_group)
+    permitted = judged.where("is_permitted")
+    pseudonyms.complete(shell, recipient.pseudonym_domain, permitted)
+    own = pseudonymise.apply(permitted, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
+    treated = treat.apply(own, recipient.table.columns, pseudonymise.SEED)
+    marked = protect.mark_groups(treated, recipient.group_columns, column, recipient.minimum_group)
     apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])
              for r in protect.account(marked).collect()]
     accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
-    kept = marked.where(protect.MARK)
-    pseudonyms.complete(shell, recipient.pseudonym_domain, kept)
-    own = pseudonymise.apply(kept, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
-    made = own.select(*[c.name for c in recipient.table.columns])
+    made = marked.where(protect.MARK).drop(protect.MARK)
     gate(shell, extract_id, made, recipient.table, now)
     accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
     accounts.write(lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)

@@ -16,7 +16,7 @@ from jobs.ledger.accounts import Entry
 from jobs.run import consent, consent_loss, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit, protect, pseudonymise, statements
+from jobs.stages import permit, protect, pseudonymise, statements, treat
 from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
@@ -128,7 +128,8 @@ def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, li
     if not product.is_aggregate:
         domain = str(product.pseudonym_domain)
         pseudonyms.complete(shell, domain, built)
-        rows = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
+        own = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
+        rows = treat.apply(own, product.table.columns, pseudonymise.SEED)
         entries = [Entry(name, "released", "-", rows.count())]
     else:
         assert product.counts_people is not None and product.minimum_cell is not None

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from jobs import keys
 from jobs.run.shell import Shell
-from jobs.stages.pseudonymise import digest
+from jobs.stages.pseudonymise import digest_with_seeds
 from jobs.turn import turn
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def complete(shell: Shell, domain: str, rows: DataFrame) -> None:
         new = wanted.filter(pc.invert(pc.is_in(wanted, value_set=held.combine_chunks().cast(pa.string())))).to_pylist()
         if not new:
             return
-        made = digest(keys.domain_key(shell.settings.keys, domain), new)
-        shell.lake.append_arrow(TABLE, pa.table({"domain": [domain] * len(new), "person_key": new, "pseudonym": made}))
+        made, seeds = digest_with_seeds(keys.domain_key(shell.settings.keys, domain), new)
+        shell.lake.append_arrow(TABLE, pa.table({"domain": [domain] * len(new), "person_key": new, "pseudonym": made,
+                                                 "date_seed": seeds}))
     shell.report.change(TABLE)

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from contracts.life import SERVED
-from contracts.model import Contract, Product, Recipient
+from contracts.model import Column, Contract, Product, Recipient
 from jobs.errors import ContractChanged, NotApproved
 
 DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
@@ -33,11 +33,18 @@ def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], 
         "agreement": {"id": recipient.agreement, "version": recipient.agreement_version,
                       "expires_on": recipient.agreement_expires_on},
         "release": dict(release), "consent_snapshot": dict(snapshot), "minimum_group": recipient.minimum_group,
-        "schema": [{"name": c.name, "type": c.type, "description": c.description} for c in recipient.table.columns],
+        "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatment(c)}
+                   for c in recipient.table.columns],
         "files": [{"name": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": rows}
                   for name, (content, rows) in sorted(files.items())],
         "created_at": at.isoformat(), "expires_at": (at + timedelta(days=recipient.expires_after_days)).isoformat()}
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _treatment(column: Column) -> dict[str, Any]:
+    """What was done to a column, so that whoever analyses it knows."""
+    options = column.treatment_options
+    return {"treatment": str(column.treatment), **({"treatment_options": options.model_dump(by_alias=True)} if options else {})}
 
 
 def sign(content: bytes, key: Ed25519PrivateKey) -> bytes:

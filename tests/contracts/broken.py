@@ -12,6 +12,7 @@ from contracts.load import ContractError, check_files, folders
 OWN = folders()[0]
 APP, CRM, OBSERVATION = "sources/adherence_app.yaml", "sources/crm.yaml", "core/observation.yaml"
 SOCIAL = "sources/social.yaml"
+PROFILE = "products/patient_profile.yaml"
 GLUCOSE, OPTIN, PARTNER = "products/glucose_daily.yaml", "products/optin_rates.yaml", "recipients/glycemia_institute.yaml"
 
 # contract, what stands there, what a newcomer writes, a part of the line that is pointed at, parts of the message

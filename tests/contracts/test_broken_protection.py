@@ -71,7 +71,7 @@ PSEUDONYMS: dict[str, Case] = {
     "none in an extract": (PARTNER, "treatment, value: pseudonym}", "treatment, value: keep}", "schema",
                            ("glycemia_institute has 0 columns with treatment pseudonym",)),
     "treated otherwise than in its product": (PARTNER, KEPT_HEALTH, KEPT_HEALTH.replace("keep", "aggregate"), "name: observed_on",
-                                              ("column observed_on has treatment aggregate", "write keep like product glucose_daily")),
+                                              ("column observed_on has treatment aggregate", "rows about persons have one of keep, pseudonym, date_shift")),
     "extract of an aggregate": (PARTNER, "product, value: glucose_daily", "product, value: optin_rates", "optin_rates",
                                 ("product optin_rates is an aggregate", "rows about persons", "glucose_daily")),
 }

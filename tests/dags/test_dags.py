@@ -130,7 +130,8 @@ def test_runs_have_deadlines_that_follow_from_what_contracts_promise(dags: dict[
     for name in catalog().products:
         for dag in (f"product_{name}", "release_engagement"):
             expected |= {(dag, f"latency of product.{name}"): 12, (dag, f"frequency of product.{name}"): 26}
-    expected |= {(dag, "timeToRepair of product.glucose_daily"): 48 for dag in ("product_glucose_daily", "release_engagement")}
+    expected |= {(dag, f"timeToRepair of product.{name}"): 48 for name in ("glucose_daily", "patient_profile")
+                 for dag in (f"product_{name}", "release_engagement")}
     expected["recall_glycemia_institute", "timeToNotify of recipient.glycemia_institute"] = 48
     assert found == expected
     kinds = {(reference, path) for dag in dags.values() for reference, _, path, _ in dag["deadlines"].values()}

@@ -114,7 +114,7 @@ class Flow:
         self.goes("link", "train")
         self.stage("resolve")
         self.stage("build", "engagement_daily")
-        for product in ("glucose_daily", "optin_rates"):
+        for product in ("glucose_daily", "optin_rates", "patient_profile"):
             self.goes("build", product)
         self.goes("release", "engagement")
         made = self.stage("extract", "prepare", PARTNER, *DAG_RUN)
@@ -127,7 +127,8 @@ class Flow:
         self.stage("land", "crm")
         self.stage("conform", "crm")
         self.stage("build", "glucose_daily")
-        self.goes("build", "optin_rates")
+        for product in ("optin_rates", "patient_profile"):
+            self.goes("build", product)
         assert self.stage("release", "engagement")["number"] == 2
         assert self.stage("recall", PARTNER)["people"]
         assert self.stage("maintain")["joined"]

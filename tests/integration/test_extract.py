@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pyarrow.parquet as pq
@@ -16,6 +16,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from contracts import catalog
+from contracts.model import Column
 from jobs import keys
 from jobs.errors import NotApproved
 from jobs.files import Files
@@ -92,6 +93,26 @@ def test_only_people_who_permit_the_recipient_are_in_it(home, airflow):
     assert count == {("permit", "permitted"): 20, ("permit", "withheld"): 4, ("protect", "released"): 20}
     product = set(lake.arrow("product.glucose_daily")["person_id"].to_pylist())
     assert not product & set(rows["person_id"].to_pylist()), "the partner's pseudonyms must be its own"
+
+
+def test_dates_of_a_person_are_moved_together_and_the_manifest_says_so(home, airflow, monkeypatch):
+    recipient = catalog().recipients[RECIPIENT]
+    moved = Column.model_validate({**recipient.table.column("observed_on").model_dump(), "treatment": "date_shift",
+                                   "treatment_options": {"max_days": 30, "keep_weekday": False}})
+    table = recipient.table.model_copy(update={"columns": tuple(
+        moved if c.name == moved.name else c for c in recipient.table.columns)})
+    monkeypatch.setitem(catalog().recipients, RECIPIENT, recipient.model_copy(update={"table": table, "group_columns": ()}))
+    files = held(home, prepared(home, airflow, "moved")["extract_id"])
+    rows = pq.read_table(io.BytesIO(files.read(stage.DATA) or b"")).to_pylist()
+    lake = small_lake.Lake(home.lake_root, catalog().tables)
+    seeds = {r["pseudonym"]: r["date_seed"] for r in lake.arrow("vault.pseudonym").to_pylist() if r["domain"] == RECIPIENT}
+    days = {r["observed_on"] for r in lake.arrow("product.glucose_daily").to_pylist()}
+    expected = {(person, day + timedelta(days=seeds[person] % 61 - 30)) for person in {r["person_id"] for r in rows} for day in days}
+    assert {(r["person_id"], r["observed_on"]) for r in rows} == expected and len(expected) == 20
+    assert len({r["observed_on"] for r in rows}) > len(days), "not all by the same number"
+    said = {c["name"]: c for c in json.loads(files.read(stage.MANIFEST) or b"")["schema"]}
+    assert said["observed_on"]["treatment_options"] == {"maxDays": 30, "keepWeekday": False}
+    assert (said["readings"]["treatment"], said["person_id"]["treatment"]) == ("keep", "pseudonym")
 
 
 def test_manifest_is_signed_and_says_what_was_delivered(home, airflow):

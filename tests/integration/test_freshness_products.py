@@ -150,7 +150,7 @@ def test_a_build_that_found_nothing_to_change_is_a_look(small_release: Settings,
     small_lake.append(lake_of(home), "core.consent", [small_lake.statement("person-1", "research", decision="deny")])
     build(home, "glucose_daily")
     assert level(home, "product.glucose_daily", "frequency")["last_kept_at"] == looked
-    for product in ("engagement_daily", "optin_rates"):
+    for product in ("engagement_daily", "optin_rates", "patient_profile"):
         build(home, product)
     release(home, "engagement")
     assert level(home, "product.glucose_daily", "frequency")["last_kept_at"] > looked

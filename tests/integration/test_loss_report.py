@@ -76,6 +76,12 @@ def withdraw(home: Settings, *people: str) -> None:
         {**small_lake.statement(name, "decision_support", decision="deny"), "recorded_at": datetime(2026, 10, 2, tzinfo=UTC)} for name in people])
 
 
+def built(home: Settings) -> None:
+    """Every product that rests on consent, as its release waits for each."""
+    for product in ("patient_profile", "glucose_daily"):
+        build(home, product)
+
+
 def test_a_release_has_its_report(home):
     found = counts(released("glucose_daily", settings=home).consent_loss().arrow().to_pylist())
     assert found["everyone", "all"] == (35, 25), "36 in and 24 left out; who has no reading is not considered"
@@ -89,7 +95,7 @@ def test_a_release_has_its_report(home):
 def test_the_report_is_of_the_release_that_is_read(home):
     before = released("glucose_daily", settings=home).consent_loss().arrow()
     withdraw(home, *[f"person-{i}" for i in range(60) if i % 5 == 3])
-    build(home, "glucose_daily")
+    built(home)
     assert released("glucose_daily", settings=home).consent_loss().arrow() == before, "a candidate is not a release"
     release(home, GROUP)
     after = report(home, "glucose_daily", None)
@@ -117,7 +123,7 @@ def test_without_a_review_no_condition_is_compared_or_read(home, monkeypatch):
     unreviewed = catalog()
     product = unreviewed.products["glucose_daily"].model_copy(update={"condition_review": None, "sha256": "unreviewed"})
     monkeypatch.setitem(unreviewed.products, "glucose_daily", product)
-    build(home, "glucose_daily")
+    built(home)
     release(home, GROUP)
     found = report(home, "glucose_daily", None)
     assert (found["release"], found["condition_review"]) == (2, None)
@@ -126,7 +132,7 @@ def test_without_a_review_no_condition_is_compared_or_read(home, monkeypatch):
 
 
 def test_a_product_on_another_basis_has_no_report(home):
-    assert {t for t in catalog().tables if t.endswith("__consent_loss")} == {TABLE}
+    assert {t for t in catalog().tables if t.endswith("__consent_loss")} == {TABLE, "product.patient_profile__consent_loss"}
     for product in ("optin_rates", "engagement_daily"):
         assert "consent_loss" not in Lake(home.lake_root, catalog().tables).note(f"product.{product}")
         with pytest.raises(LakeError, match="does not rest on consent"):
@@ -156,8 +162,8 @@ def test_a_build_killed_after_the_report_leaves_the_old_one_and_is_made_good(hom
             build(home, "glucose_daily")
     assert Lake(home.lake_root, catalog().tables).version(TABLE) == 2, "the report was written"
     assert released("glucose_daily", settings=home).consent_loss().arrow() == before
-    assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily"]
-    build(home, "glucose_daily")
+    assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily", "patient_profile"]
+    built(home)
     release(home, GROUP)
     again = released("glucose_daily", settings=home).consent_loss()
     assert again.version == 3 and again.arrow() != before
@@ -166,7 +172,7 @@ def test_a_build_killed_after_the_report_leaves_the_old_one_and_is_made_good(hom
 
 def test_a_report_that_breaks_its_contract_is_not_released(home):
     withdraw(home, "person-4")
-    build(home, "glucose_daily")
+    built(home)
     with engines.session(home.engine) as spark:
         lake = Lake(home.lake_root, catalog().tables, spark)
         spoiled = lake.replace(TABLE, lake.read(TABLE).withColumn("share_in", F.col("share_in") + 5), note=lake.note(TABLE))

@@ -29,6 +29,7 @@ from tests.integration.test_extract import RECIPIENT, RUN, airflow, bucket, name
 
 __all__ = ["airflow", "bucket", "store"]
 
+WITH_CONSENT = ("glucose_daily", "patient_profile", "optin_rates")  # What a withdrawal is built anew for.
 SAID = datetime(2026, 10, 9, 12, tzinfo=UTC)
 
 
@@ -243,15 +244,16 @@ def test_the_same_withdrawal_has_one_reference_and_another_of_the_same_person_ha
     """Said in one record of the source that changes in place, as the CRM does it."""
     say(home, "person-3", recipient=None, purpose="adherence_monitoring", record_id="optins/1")
     recall(home, RECIPIENT)
-    for product in ("glucose_daily", "optin_rates"):
+    for product in WITH_CONSENT:
         build(home, product)
     release(home, "engagement")
     rows = lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()
-    assert sorted(r["effect"] for r in rows) == ["recalled", "released"] and len({r["reference"] for r in rows}) == 1
+    assert sorted((r["effect"], r["product"]) for r in rows) == [
+        ("recalled", "glucose_daily"), ("released", "glucose_daily"), ("released", "patient_profile")] and len({r["reference"] for r in rows}) == 1
     for days, decision in ((1, "permit"), (2, "deny")):
         say(home, "person-3", decision, recipient=None, purpose="adherence_monitoring", record_id="optins/1",
             at=SAID + timedelta(days=days))
-        build(home, "glucose_daily")
-        build(home, "optin_rates")
+        for product in WITH_CONSENT:
+            build(home, product)
         release(home, "engagement")
     assert len({r["reference"] for r in lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()}) == 2

@@ -43,13 +43,19 @@ def say(home: Settings, person: str, decision: str = "deny", at: datetime = SAID
 
 
 def flow(home: Settings) -> Any:
-    build(home, PRODUCT)
-    build(home, "optin_rates")
+    for product in (PRODUCT, "patient_profile", "optin_rates"):
+        build(home, product)
     return release(home, GROUP)
 
 
 def marks(home: Settings) -> list[tuple[Any, ...]]:
-    return sorted((m["number"], m["product"], m["because"], m["people"]) for m in lake(home).arrow(withdrawals.SUPERSEDED).to_pylist())
+    return sorted((m["number"], m["product"], m["because"], m["people"]) for m in lake(home).arrow(withdrawals.SUPERSEDED).to_pylist()
+                  if m["product"] == PRODUCT)
+
+
+def withdrawn(home: Settings) -> list[dict[str, Any]]:
+    """Withdrawals that took effect in this product; the profile of the same people has its own."""
+    return [r for r in lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist() if r["product"] == PRODUCT]
 
 
 def people(home: Settings, number: int | None = None) -> int:
@@ -62,6 +68,8 @@ def test_who_withdrew_is_out_and_the_older_release_is_marked(home):
     report = flow(home)
     assert {"ledger.superseded", "ledger.withdrawal"} < set(report.changed)
     assert marks(home) == [(1, PRODUCT, "withdrawal", 2)]
+    assert {(m["product"], m["people"]) for m in lake(home).arrow(withdrawals.SUPERSEDED).to_pylist()} == {
+        (PRODUCT, 2), ("patient_profile", 2)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert (people(home), people(home, 2)) == (10, 10)
@@ -78,13 +86,13 @@ def test_the_time_from_the_statement_to_the_release_is_kept_and_told(home):
     say(home, "person-0")
     say(home, "person-0", purpose="decision_support", at=SAID + timedelta(hours=2))
     flow(home)
-    row, = lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()
+    row, = withdrawn(home)
     pin = releases.latest(lake(home), GROUP)[PRODUCT]
     assert (row["product"], row["subject"], row["effect"], row["source"]) == (PRODUCT, "engagement.2", "released", "crm")
     assert (row["said_at"], row["known_at"], row["effective_at"]) == (SAID, conformed, pin["released_at"])
     found = summary(home)["withdrawals"]
     seconds = (pin["released_at"] - SAID).total_seconds()
-    assert (found["withdrawals"], found["said_to_released"]) == (1, {"count": 1, "p50_seconds": seconds, "p99_seconds": seconds})
+    assert (found["withdrawals"], found["said_to_released"]) == (1, {"count": 2, "p50_seconds": seconds, "p99_seconds": seconds})
     assert found["said_to_recalled"] == {"count": 0, "p50_seconds": None, "p99_seconds": None}
     assert lines(found)[0] == "Withdrawals that took effect: 1; superseded releases: 1; recalls: 0"
     assert f"out of the release {seconds / 86400:.1f} days (p50)" in lines(found)[1] and len(lines(found)) == 2
@@ -96,7 +104,7 @@ def test_a_withdrawal_counts_for_the_first_release_without_the_person(home):
     say(home, "person-1")
     flow(home)
     assert marks(home) == [(1, PRODUCT, "withdrawal", 1), (2, PRODUCT, "withdrawal", 1)]
-    assert sorted(r["subject"] for r in lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()) == ["engagement.2", "engagement.3"]
+    assert sorted(r["subject"] for r in withdrawn(home)) == ["engagement.2", "engagement.3"]
 
 
 def test_a_run_killed_after_its_pin_is_made_good_even_by_a_later_release(home, monkeypatch):
@@ -109,7 +117,7 @@ def test_a_run_killed_after_its_pin_is_made_good_even_by_a_later_release(home, m
     say(home, "person-1")
     flow(home)
     assert marks(home) == [(1, PRODUCT, "withdrawal", 2), (2, PRODUCT, "withdrawal", 1)]
-    assert sorted(r["subject"] for r in lake(home).arrow(withdrawals.WITHDRAWAL).to_pylist()) == ["engagement.2", "engagement.3"]
+    assert sorted(r["subject"] for r in withdrawn(home)) == ["engagement.2", "engagement.3"]
 
 
 @pytest.mark.parametrize("table", [withdrawals.WITHDRAWAL, withdrawals.SUPERSEDED])
@@ -129,7 +137,7 @@ def test_a_run_killed_before_a_mark_is_made_good_by_the_next_that_pins_nothing(h
     report = release(home, GROUP)
     assert (report.result, report.facts["number"]) == ("done", 2)
     assert marks(home) == [(1, PRODUCT, "withdrawal", 1)]
-    assert lake(home).arrow(withdrawals.WITHDRAWAL).num_rows == 1
+    assert len(withdrawn(home)) == 1
 
 
 def test_a_consent_that_lapsed_by_time_alone_is_no_withdrawal(home):
@@ -137,7 +145,7 @@ def test_a_consent_that_lapsed_by_time_alone_is_no_withdrawal(home):
     say(home, "person-0", "permit", at=SAID - timedelta(days=3), valid_to_at=SAID)
     flow(home)
     assert marks(home) == [(1, PRODUCT, "consent_lapsed", 1)]
-    assert lake(home).arrow(withdrawals.WITHDRAWAL).num_rows == 0
+    assert len(withdrawn(home)) == 0
 
 
 def test_a_merge_marks_what_rests_on_consent_alone(home):
@@ -155,7 +163,7 @@ def test_what_takes_nobody_out_marks_nothing(home, person, decision):
     say(home, person, decision)
     flow(home)
     assert releases.latest(lake(home), GROUP)[PRODUCT]["number"] == 2
-    assert (marks(home), lake(home).arrow(withdrawals.WITHDRAWAL).num_rows) == ([], 0)
+    assert (marks(home), len(withdrawn(home))) == ([], 0)
 
 
 def test_an_aggregate_on_consent_holds_whom_its_rows_were_made_of(home, monkeypatch):
@@ -166,7 +174,7 @@ def test_an_aggregate_on_consent_holds_whom_its_rows_were_made_of(home, monkeypa
     monkeypatch.setattr("jobs.run.superseded.pseudonyms.named", lambda *_: pytest.fail("an aggregate has no pseudonyms"))
     mark = superseded.mark
     monkeypatch.setattr(superseded, "mark", lambda shell, products, now: mark(
-        shell, [product if p.id == PRODUCT else p for p in products], now))
+        shell, [product if p.id == PRODUCT else p for p in products if p.id != "patient_profile"], now))
     say(home, "person-0")
     flow(home)
     assert marks(home) == [(1, PRODUCT, "withdrawal", 1)]

@@ -1,4 +1,4 @@
-"""The three products: their rows, case by case, and that they keep to their contracts."""
+"""The products: their rows, case by case, and that they keep to their contracts."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from contracts.load import catalog
-from jobs.products import engagement_daily, glucose_daily, optin_rates
+from jobs.products import engagement_daily, glucose_daily, optin_rates, patient_profile
+from jobs.stages import treat
 from jobs.stages.protect import PEOPLE_IN
 
 OBSERVATION = ("person_key string, value double, unit_code string, effective_at timestamp, status_code string, "
@@ -181,11 +183,11 @@ def test_engagement_daily_derived(frame: Any) -> None:
     assert got == [13.0, 12.0, None, 0.0]
 
 
-SPARK_TYPES = {"string": T.StringType(), "long": T.LongType(), "double": T.DoubleType(), "date": T.DateType(),
+SPARK_TYPES = {"int": T.IntegerType(), "string": T.StringType(), "long": T.LongType(), "double": T.DoubleType(), "date": T.DateType(),
                "boolean": T.BooleanType(), "timestamp": T.TimestampType()}
 
 
-@pytest.mark.parametrize("product", ["glucose_daily", "optin_rates", "engagement_daily"])
+@pytest.mark.parametrize("product", ["glucose_daily", "optin_rates", "engagement_daily", "patient_profile"])
 def test_products_keep_to_their_contracts(frame: Any, product: str) -> None:
     contract, module = catalog().products[product], importlib.import_module(f"jobs.products.{product}")
     inputs = [f"core.{name}" for name in inspect.signature(module.build).parameters]
@@ -194,10 +196,23 @@ def test_products_keep_to_their_contracts(frame: Any, product: str) -> None:
                     + ", person_key string", []) for name in inputs]
     built = module.build(*frames)
     built = module.derive(built) if hasattr(module, "derive") else built
-    person = {"person_id": "person_key"}
+    built = treat.apply(built.withColumnRenamed("person_key", "person_id").withColumn("date_seed", F.lit(0)), contract.table.columns,
+                        "date_seed") if not contract.is_aggregate else built
     assert {f.name: f.dataType for f in built.schema.fields if not f.name.startswith(PEOPLE_IN)} == {
-        person.get(c.name, c.name): SPARK_TYPES[c.type] for c in contract.table.columns}
+        c.name: SPARK_TYPES[c.type] for c in contract.table.columns}
     assert built.collect() == []
+
+
+def test_patient_profile(frame: Any) -> None:
+    identity = ("source string, record_id string, version_at timestamp, birth_on date, sex_code string, country_code string, "
+                "postcode string, person_key string")
+    old, new = date(1951, 2, 3), date(1953, 4, 5)
+    rows = [("crm", "1", at(1), old, "female", None, "80331", "p"), ("app", "9", at(2), new, None, "DE", None, "p"),
+            ("crm", "2", at(3), old, "male", "FR", "75001", "q"), ("app", "8", at(3), new, "female", "ES", "28001", "q"),
+            ("crm", "3", None, old, None, None, None, "r"), ("app", "7", None, None, None, None, None, "r"),
+            ("crm", "4", at(4), old, "male", "IT", "00100", None)]
+    built = {r.person_key: tuple(r)[1:] for r in patient_profile.build(frame(identity, rows)).collect()}
+    assert built == {"p": (new, "female", "DE", "80331"), "q": (old, "male", "FR", "75001"), "r": (old, None, None, None)}
 
 
 def test_the_month_is_a_date(frame: Any) -> None:

@@ -12,11 +12,11 @@ from jobs.stages import pseudonymise
 KEY = bytes(range(32))
 
 
-def naive(key: bytes, text: str) -> str:
-    """HMAC-SHA256 as RFC 2104 writes it: H(K xor opad, H(K xor ipad, text)), first 32 hex digits."""
+def naive(key: bytes, text: str, begin: int = 0, end: int = 32) -> str:
+    """HMAC-SHA256 as RFC 2104 writes it: H(K xor opad, H(K xor ipad, text)), its first 32 hex digits or others."""
     padded = key.ljust(64, b"\0")
     inner = hashlib.sha256(bytes(b ^ 0x36 for b in padded) + text.encode()).digest()
-    return hashlib.sha256(bytes(b ^ 0x5C for b in padded) + inner).hexdigest()[:32]
+    return hashlib.sha256(bytes(b ^ 0x5C for b in padded) + inner).hexdigest()[begin:end]
 
 
 def test_the_digest_is_hmac_sha256() -> None:
@@ -25,6 +25,14 @@ def test_the_digest_is_hmac_sha256() -> None:
     assert vector == ["60e431591ee0b67f0d8a26aacbf5b77f"]
     persons = ["", "0" * 32, "f" * 32, "é"]
     assert pseudonymise.digest(KEY, persons) == [naive(KEY, p) for p in persons]
+
+
+def test_the_number_to_move_dates_by_is_of_the_next_bits() -> None:
+    persons = ["", "0" * 32, "f" * 32, "é"]
+    made, seeds = pseudonymise.digest_with_seeds(KEY, persons)
+    assert made == pseudonymise.digest(KEY, persons)
+    assert seeds.tolist() == [int(naive(KEY, p, 32, 40), 16) >> 1 for p in persons]
+    assert pseudonymise.digest_with_seeds(KEY, [])[0] == [] and len(pseudonymise.digest_with_seeds(KEY, [])[1]) == 0
 
 
 def test_another_domain_s_key_gives_other_pseudonyms() -> None:
@@ -41,8 +49,8 @@ def test_a_short_key_is_refused_without_being_shown() -> None:
 def test_rows_change_hands_by_domain(frame: Any) -> None:
     rows = frame("day string, person_key string, value long", [
         ("mon", "p1", 1), ("tue", "p1", 2), ("mon", "p2", 3), ("mon", "p3", 4), ("mon", None, 5)])
-    known = frame("domain string, person_key string, pseudonym string", [
-        ("mine", "p1", "x1"), ("mine", "p2", "x2"), ("theirs", "p1", "y1"), ("theirs", "p3", "y3")])
+    known = frame("domain string, person_key string, pseudonym string, date_seed long", [
+        ("mine", "p1", "x1", 1), ("mine", "p2", "x2", 2), ("theirs", "p1", "y1", 3), ("theirs", "p3", "y3", 4)])
     left = pseudonymise.apply(rows, known, "mine", "person_id")
-    assert left.columns == ["person_id", "day", "value"]
-    assert sorted(tuple(r) for r in left.collect()) == [("x1", "mon", 1), ("x1", "tue", 2), ("x2", "mon", 3)]
+    assert left.columns == ["person_id", "date_seed", "day", "value"]
+    assert sorted(tuple(r) for r in left.collect()) == [("x1", 1, "mon", 1), ("x1", 1, "tue", 2), ("x2", 2, "mon", 3)]
