@@ -11,7 +11,10 @@ MERGED = "000"  # What the areas with too few people are called together.
 
 @dataclass(frozen=True)
 class Area:
-    """How codes of a scheme are written, how many signs name the area, and the areas that are too small to be named."""
+    """How codes of a scheme are written (a regular expression of the whole code), and how many signs name the area.
+
+    ``too_small``: the areas that are not named.
+    """
 
     written: str
     signs: int
@@ -24,9 +27,9 @@ class Area:
 SMALL_ZIP3 = ("036", "059", "063", "102", "203", "205", "369", "556", "692", "753", "772", "790", "821", "823", "830", "831",
               "878", "879", "884", "890", "893")
 # Regulation (EC) 1059/2003: a country of two letters, then one sign a level; 150,000 to 800,000 people in one of level 3.
-NUTS = r"^[A-Z]{2}[0-9A-Z]{3}$"
+NUTS = "[A-Z]{2}[0-9A-Z]{3}"
 # Two digits of five: a Leitregion of Germany, a departement of France, a province of Spain, a few of Italy. The smallest are
 # Lozere (48, 76,000 people), Ceuta (51) and Melilla (52, some 85,000 each), and Monaco, which shares 98.
 AREAS: dict[str, Area] = {
-    "us_zip3": Area(r"^[0-9]{5}(-?[0-9]{4})?$", 3, SMALL_ZIP3), "postcode2": Area("^[0-9]{5}$", 2),
+    "us_zip3": Area("[0-9]{5}(-?[0-9]{4})?", 3, SMALL_ZIP3), "postcode2": Area("[0-9]{5}", 2),
     "nuts1": Area(NUTS, 3), "nuts2": Area(NUTS, 4), "nuts3": Area(NUTS, 5)}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from contracts import consent_loss, jurisdictions
+from contracts import consent_loss, deidentification, jurisdictions
 from contracts.explain import problems
 from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
@@ -225,12 +225,25 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
     values: dict[str, Any] = {}
     try:
         values = fields(odcs, known)
-        return model(**values, path=path.name, sha256=hashlib.sha256(said.encode()).hexdigest())
+        made = model(**values, path=path.name, sha256=hashlib.sha256(said.encode()).hexdigest())
+        _refuse_other_than_profile(made)
+        return made
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     except pydantic.ValidationError as error:
         wrong = [f"{path}:{places.line(*words)}: {what}" for words, what in problems(error, model, values)]
         raise ContractError("\n".join(wrong)) from None
+
+
+def _refuse_other_than_profile(contract: Any) -> None:
+    """Raise TranslationError unless the columns of a product or a recipient keep to the profile that it names."""
+    if getattr(contract, "profile", None):
+        try:
+            deidentification.refuse_other_treatment(deidentification.profile(contract.profile, folders()), contract.table)
+        except deidentification.NotAllowed as error:
+            raise TranslationError(str(error), "schema", error.column) from None
+        except ContractError as error:
+            raise TranslationError(str(error), "profile") from None
 
 
 def _files(roots: tuple[Path, ...], kind: str) -> list[Path]:

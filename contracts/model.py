@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
+from contracts.limits import Refusal, RejectLimit
 from contracts.majors import Retirement, refuse_other_major
 from contracts.places import near
 from contracts.protection import refuse_unlawful_product, refuse_unlawful_recipient
@@ -121,26 +122,6 @@ class Contract(Frozen):
     sha256: str
 
 
-class Refusal(Frozen):
-    """When a source's records are not taken in: its person said no to each of ``purposes``, all that the source asks for.
-
-    The envelope of such a record is purged ``purge_after_days`` after it was received.
-    """
-
-    purposes: Annotated[tuple[Purpose, ...], Field(min_length=1)]
-    purge_after_days: Annotated[int, Field(ge=0)]
-
-
-class RejectLimit(Frozen):
-    """How many of a batch's records may be set apart: more than ``share`` of a stream's stop the batch as a whole.
-
-    Up to ``tolerated`` records of a stream never do: in a small batch one bad record is a large share.
-    """
-
-    share: Annotated[float, Field(ge=0, le=1)]
-    tolerated: Annotated[int, Field(ge=0)]
-
-
 class Source(Contract):
     """A source system: its streams, and the core rows made of them. ``refusal`` is None where nobody is asked
     for consent, or where it brings nothing that could be refused."""
@@ -230,7 +211,8 @@ class Source(Contract):
 class Product(Contract):
     """A data product: on what ground, from what, for which purposes, and how people are protected.
 
-    ``condition_review`` says who found, when and on what law, that its consent-loss report may compare conditions.
+    ``condition_review`` says who found, when and on what law, that its consent-loss report may compare conditions; ``profile``
+    names one of de-identification that its columns are held to (contracts/deidentification.py).
     """
 
     table: Table
@@ -248,6 +230,7 @@ class Product(Contract):
     cell_columns: tuple[Name, ...]
     retention_days: Annotated[int, Field(gt=0)]
     retirement: Retirement | None = None
+    profile: Name | None = None
 
     @property
     def is_aggregate(self) -> bool:
@@ -279,6 +262,7 @@ class Recipient(Contract):
     connection: Name
     expires_after_days: Annotated[int, Field(gt=0)]
     table: Table
+    profile: Name | None = None
 
     @field_validator("agreement_expires_on")
     @classmethod

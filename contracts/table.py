@@ -29,7 +29,8 @@ class Frozen(BaseModel):
 class Column(Frozen):
     """One column of a table: its type, its constraints, what it tells about a person, and its origin.
 
-    ``event_time`` says that the row happened then; ``derived`` of an aggregate's column that it is made from protected
+    ``identifier`` says which one of a profile it tells of, or ``none``; ``event_time`` that the row happened then;
+    ``derived`` of an aggregate's column that it is made from protected
     cells, and null where one it needs is null.
     """
 
@@ -41,6 +42,7 @@ class Column(Frozen):
     category: DataCategory
     treatment: Treatment | None
     treatment_options: AnyOptions | None = None
+    identifier: Name | None = None
     allowed_values: tuple[str, ...] | None = None
     pattern: str | None = None
     minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None

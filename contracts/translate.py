@@ -23,7 +23,8 @@ VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "o
                 "reject_reason": vocabulary.RejectReason, "data_category": vocabulary.DataCategory,
                 "refuse_reason": vocabulary.RefuseReason, "given_by": vocabulary.GivenBy, "gone_reason": vocabulary.GoneReason,
                 "drift_kind": vocabulary.DriftKind, "drift_effect": vocabulary.DriftEffect}
-COLUMN_PROPERTIES = {"dataCategory", "treatment", "treatmentOptions", "allowedValues", "notInFuture", "derived", "eventTime"}
+COLUMN_PROPERTIES = {"dataCategory", "treatment", "treatmentOptions", "identifier", "allowedValues", "notInFuture", "derived",
+                     "eventTime"}
 TABLE_PROPERTIES = {"zone", "includes"}
 FEED_PROPERTIES = {"stream", "feeds", "when", "checks", "parse"}
 # Logical types of the standard, and the physical types that hold them.
@@ -165,6 +166,7 @@ def _column(prop: SchemaProperty, table: str) -> Column:
         "name": prop.name, "type": prop.physicalType, "description": prop.description,
         "required": bool(prop.required), "key": key, "category": custom["dataCategory"],
         "treatment": custom.get("treatment"), "treatmentOptions": custom.get("treatmentOptions"),
+        "identifier": custom.get("identifier"),
         "allowedValues": _allowed(custom.get("allowedValues"), words),
         "notInFuture": custom.get("notInFuture", False), "derived": custom.get("derived", False),
         "eventTime": custom.get("eventTime", False),

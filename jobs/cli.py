@@ -30,6 +30,7 @@ from jobs import (
     cli_retention,
     cli_review,
     cli_table,
+    cli_treat,
     cli_zones,
 )
 from jobs.errors import ConcordError, ConfigurationError, no_room
@@ -52,6 +53,7 @@ app.command()(cli_anonymity.anonymity)
 app.command()(cli_loss.consent_loss)
 app.command()(cli_read.read)
 app.command()(cli_read.releases)
+app.command()(cli_treat.treat)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
 

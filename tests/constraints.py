@@ -36,7 +36,7 @@ REASONS = {
     "max_length": RejectReason.TOO_LONG, "minimum": RejectReason.OUT_OF_RANGE, "maximum": RejectReason.OUT_OF_RANGE,
     "not_in_future": RejectReason.IN_FUTURE}
 # What a column says beside its constraints; its place in the key is a constraint of the table.
-DESCRIBES = {"name", "type", "description", "key", "category", "treatment", "treatment_options", "event_time", "derived", "origins"}
+DESCRIBES = {"name", "type", "description", "key", "category", "treatment", "treatment_options", "identifier", "event_time", "derived", "origins"}
 # Sound values of required columns with a pattern; the code is one that no rule of quality is about.
 SAMPLES = {"code": "8302-2", "payload_sha256": "0" * 64, "person_id": "0" * 32, "country_code": "DE"}
 

@@ -79,7 +79,7 @@ def area(value: Column, options: Area) -> Column:
     code = F.trim(value)
     cut = F.substring(code, 1, scheme.signs)
     named = F.when(cut.isin(*scheme.too_small), F.lit(MERGED)).otherwise(cut) if scheme.too_small else cut
-    return F.when(code.rlike(scheme.written), named)
+    return F.when(code.rlike(rf"\A(?:{scheme.written})\z"), named)
 
 
 def band(value: Column, options: Band) -> Column:

@@ -30,11 +30,11 @@ PRIVACY = {
 # Fields with a default: none of them widens what may be done with data.
 HARMLESS = {
     model.Column: {"required", "key", "allowed_values", "pattern", "minimum", "maximum", "max_length", "not_in_future",
-                   "event_time", "derived", "origins", "treatment_options"},  # which must be there where the treatment has some
+                   "event_time", "derived", "origins", "treatment_options", "identifier"},  # which must be there where the treatment has some
     model.Stream: {"version", "deleted", "items", "cursor", "since", "revisit_days"},
     model.Mapping: {"required", "expression", "reads"}, model.Feed: {"when", "checks", "parse"},
     model.Source: {"tags", "service_levels", "refusal", "reject_limit"},  # refusal must be there where consents are
-    model.Product: {"tags", "service_levels", "retirement"}, model.Recipient: {"tags", "service_levels"},
+    model.Product: {"tags", "service_levels", "retirement", "profile"}, model.Recipient: {"tags", "service_levels", "profile"},
     model.Contract: {"tags", "service_levels"}, model.Table: {"quality"},
 }
 
