@@ -20,9 +20,10 @@ OURS, ACCESS, STORE = "CONCORD_", "CONCORD_CONNECTION_", "AWS_"
 def environment(connections: Iterable[str], delivers: bool = False) -> dict[str, str]:
     """The environment of a command; each connection is the JSON value of ``CONCORD_CONNECTION_<ID>``.
 
-    The names of boto3's chain are part of it where an object store is asked: the lake's, or the one it ``delivers`` to.
+    The names of boto3's chain are part of it where AWS is asked: for the lake, by what it ``delivers``, for the master secret.
     """
-    asks_store = delivers or os.environ.get("CONCORD_LAKE", "").startswith("s3://")
+    keeps_keys_there = os.environ.get("CONCORD_MASTER", "file") != "file"
+    asks_store = delivers or keeps_keys_there or os.environ.get("CONCORD_LAKE", "").startswith("s3://")
     kept = {k: v for k, v in os.environ.items() if k in KEPT or (k.startswith(OURS) and not k.startswith(ACCESS))
             or (asks_store and k.startswith(STORE))}
     given = {ACCESS + name.upper(): json.dumps(connection(name)) for name in connections}

@@ -226,11 +226,17 @@ def engine(port: Annotated[int, typer.Option(help="Port on loopback; 0 picks a f
 
 @keys_app.command("create")
 def keys_create() -> None:
-    """Make the master secret and the signing key, once, readable by this user only."""
+    """Make the master secret and the signing key, once, readable by this user only.
+
+    CONCORD_MASTER says where the master secret is: file (in the folder of keys), secretsmanager:NAME (a secret of AWS), or
+    kms:KEY (a data key in the folder of keys that this key of AWS KMS wraps); AWS by the credentials that boto3 finds.
+
+    Example: CONCORD_MASTER=kms:alias/concord concord keys create
+    """
     from jobs import keys
 
     settings = Settings()
-    made = keys.create(settings.keys)
+    made = keys.create(settings.keys, settings.master)
     typer.echo(f"keys {'created' if made else 'were already there'} in {settings.keys}")
 
 

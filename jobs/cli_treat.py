@@ -45,8 +45,9 @@ def treat(
         raise ConfigurationError("--json says what was done, so the resources need a place of their own; name one with --out")
     if out and file.exists() and out.exists() and out.samefile(file):
         raise ConfigurationError("--out is the file itself; name another one")
+    settings = Settings()
     asked = deidentification.profile(profile, folders())
-    key = keys.domain_key(Settings().keys, f"treat/{asked.id}")
+    key = keys.domain_key(settings.keys, f"treat/{asked.id}", settings.master)
     with _written(out) as sink:
         done = _all(file, Deidentifier(asked, key, _day(on)), sink)
     typer.echo(json.dumps({"profile": asked.id, **done}, indent=2) if as_json else _said(done), err=not as_json)

@@ -18,6 +18,7 @@ class Settings(BaseSettings):
     actor: str = ""
     readers_group: str = ""
     environment: str = ""
+    master: str = "file"
 
     @property
     def lake_root(self) -> str:

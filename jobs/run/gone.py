@@ -74,7 +74,7 @@ def withdrawals(shell: Shell, gone: Iterable[Gone], product: str, subject: str, 
     """
     denials = {gone.denial for gone in gone if gone.denial is not None}
     ordered = sorted(denials, key=lambda d: (d.said_at, d.source, d.record_id))
-    key = keys.domain_key(shell.settings.keys, REFERENCES)
+    key = keys.domain_key(shell.settings.keys, REFERENCES, shell.settings.master)
     references = digest(key, [f"{d.source}/{d.record_id}/{d.said_at.isoformat()}" for d in ordered])
     return [{"reference": reference, "product": product, "subject": subject, "effect": effect, "source": d.source,
              "said_at": d.said_at, "known_at": d.known_at, "effective_at": at}

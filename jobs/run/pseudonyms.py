@@ -31,7 +31,7 @@ def complete(shell: Shell, domain: str, rows: DataFrame) -> None:
         new = wanted.filter(pc.invert(pc.is_in(wanted, value_set=held.combine_chunks().cast(pa.string())))).to_pylist()
         if not new:
             return
-        made, seeds = digest_with_seeds(keys.domain_key(shell.settings.keys, domain), new)
+        made, seeds = digest_with_seeds(keys.domain_key(shell.settings.keys, domain, shell.settings.master), new)
         shell.lake.append_arrow(TABLE, pa.table({"domain": [domain] * len(new), "person_key": new, "pseudonym": made,
                                                  "date_seed": seeds}))
     shell.report.change(TABLE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from jobs import keys
+from jobs import key_stores, keys
 
 # The values the simulated population gives person 0; those that any text may hold by chance (a postcode) are left out.
 VALUES = ("Canaryna", "Kanarienvogel", "canary.example", "15550000001", "Canaryville", "canaryna_k", "CANARY-SN-0001",
@@ -29,7 +29,7 @@ def person_ids(home: Path) -> list[str]:
 def secrets(home: Path) -> list[bytes]:
     """The master secret and every derived key, raw, as hex and as base64."""
     found: list[bytes] = []
-    raw = [bytes.fromhex((home / "keys" / keys.MASTER).read_text().strip())]
+    raw = [bytes.fromhex((home / "keys" / key_stores.MASTER).read_text().strip())]
     raw += [keys.domain_key(home / "keys", domain) for domain in ("engagement", "glycemia_institute")]
     for key in raw:
         found += [key, key.hex().encode(), base64.b64encode(key).rstrip(b"=")]

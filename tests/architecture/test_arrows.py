@@ -26,7 +26,7 @@ FORBIDDEN = {
     "jobs/ledger": ("jobs.run", "jobs.stages", "pyspark"),
 }
 PRODUCTS_MAY = {"__future__", "pyspark", "functools", "typing", "collections"}
-NETWORK_MAY = ("jobs/connectors/", "jobs/airflow_api.py", "jobs/delivery.py", "jobs/storage.py")
+NETWORK_MAY = ("jobs/connectors/", "jobs/airflow_api.py", "jobs/delivery.py", "jobs/key_stores.py", "jobs/storage.py")
 
 
 @lru_cache(maxsize=1)

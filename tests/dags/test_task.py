@@ -185,6 +185,15 @@ def test_a_command_knows_little_of_our_environment(
     assert [name for name in names - more if not allowed.fullmatch(name)] == []
 
 
+def test_a_command_may_ask_aws_for_the_master_secret(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONCORD_LAKE", "/lake")
+    monkeypatch.setenv("AWS_PROFILE", "x")
+    for place, expected in (("file", False), ("kms:alias/concord", True)):
+        monkeypatch.setenv("CONCORD_MASTER", place)
+        run = make(report=done("core.message"), arguments=("conform", "crm")).execute()
+        assert ("AWS_PROFILE" in next(line for line in run.lines if line.startswith("names ")).split()) == expected
+
+
 @pytest.mark.parametrize(("extra", "address"), [
     ({"base_url": "https://crm.example/api"}, "https://crm.example/api"), ({}, "https://host.example:8443")])
 def test_a_connection_is_handed_over_and_its_password_is_never_logged(
