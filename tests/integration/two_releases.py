@@ -38,7 +38,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, engine: str) -> Path:
     small_lake.append(lake, "core.consent", [
         {**small_lake.statement("person-0", "adherence_monitoring", decision="deny"), "recorded_at": BEFORE},
         {**small_lake.statement("person-1", "research", "other_lab", "deny"), "recorded_at": BEFORE}])
-    build(made, GLUCOSE)
+    for product in (GLUCOSE, "patient_profile"):
+        build(made, product)
     release(made, GROUP)
     return made.home
 
