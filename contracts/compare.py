@@ -114,7 +114,7 @@ def _terms(old: Any, new: Any) -> Breaks:
 # Every field of every model has a judge, or is compared part by part (tests/contracts/test_compare.py).
 COLUMN: dict[str, Judge] = {
     "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "treatment_options": _readers,
-    "identifier": _safe, "event_time": _readers, "required": _required,
+    "identifier": _readers, "event_time": _readers, "required": _required,
     "allowed_values": _terms, "pattern": _rule, "minimum": _lower, "maximum": _upper, "max_length": _upper,
     "not_in_future": _rule, "derived": _safe, "description": _safe, "origins": _safe}
 TABLE: dict[str, Judge] = {"description": _safe}  # Its rules are compared by name.
@@ -124,11 +124,12 @@ PRODUCT: dict[str, Judge] = {
     **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
     "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,
     "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _others, "retention_days": _less,
-    "retirement": _ends, "profile": _safe}
+    "retirement": _ends, "profile": _readers}
 RECIPIENT: dict[str, Judge] = {
     **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
     "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _others,
-    "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less, "profile": _safe}
+    "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less,
+    "profile": _readers}
 SOURCE: dict[str, Judge] = {
     **COMMON, "connection": _connector, "schedule": _safe, "on_change": _safe, "retention_days": _less, "legal_basis": _readers,
     "jurisdictions": _others, "link_purposes": _others, "refusal": _readers, "reject_limit": _limit}

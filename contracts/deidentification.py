@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,11 +13,14 @@ from pydantic import Field, model_validator
 from contracts.areas import Scheme
 from contracts.places import near, read
 from contracts.reading import ContractError
-from contracts.table import Frozen, Name, Table
+from contracts.table import Column, Frozen, Name, Table
+from contracts.treatments import Area, Year
 from contracts.vocabulary import Treatment
 
 FOLDER = "profiles"
 NONE = "none"  # What a column says that tells of no identifier.
+# Treatments of what tells of somebody, whatever the column says.
+TELLING = (Treatment.DATE_SHIFT, Treatment.YEAR, Treatment.AGE_BAND, Treatment.AREA, Treatment.PSEUDONYM, Treatment.MASK)
 OfElement = Literal["keep", "drop", "pseudonym", "year", "area"]
 
 
@@ -29,12 +33,29 @@ class NotAllowed(ValueError):
 
 
 class Fhir(Frozen):
-    """Treatments of FHIR R4B resources: whole types of resources, data types, and single elements, which go before their type."""
+    """Treatments of FHIR R4B resources: whole types of resources, data types, and single elements, which go before their type.
+
+    ``forms``: how all of a kept element's text must be written. ``age_codes``, ``year_codes``: codes of observations that are an
+    age or a year of birth.
+    """
 
     resources: dict[str, Literal["reject"]]
     types: dict[str, OfElement]
     elements: dict[Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*\.[a-z][A-Za-z]*$")], OfElement]
+    forms: dict[str, str]
     age_codes: tuple[str, ...]
+    year_codes: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _forms_are_of_kept_elements(self) -> Fhir:
+        for place, form in self.forms.items():
+            if self.elements.get(place) != "keep":
+                raise ValueError(f"forms.{place} is of no use: elements does not keep it")
+            try:
+                re.compile(form)
+            except re.error as error:
+                raise ValueError(f"forms.{place} is no regular expression ({error})") from None
+        return self
 
     def of(self, owner: str, element: str, type_: str, is_primitive: bool) -> Treatment:
         """The treatment of an element of a type; ``keep`` of a complex one means that it is looked into."""
@@ -81,20 +102,41 @@ def profile(name: str, folders: tuple[Path, ...]) -> Profile:
     return made
 
 
-def refuse_other_treatment(profile: Profile, table: Table) -> None:
-    """Raise NotAllowed unless every column says which identifier it tells of, under a treatment that the profile allows it."""
+def refuse_other_treatment(profile: Profile, table: Table, made_of: Table | None = None) -> None:
+    """Raise NotAllowed unless every column says which identifier it tells of, under a treatment that the profile allows it.
+
+    made_of: the product's table where ``table`` is an extract's; what that treated, and the extract keeps, counts as treated.
+    """
     known = (*profile.identifiers, NONE)
     for column in table.columns:
+        done = _treated_where(column, made_of)
         said = column.identifier
         if said not in known:
             wrong = f"has identifier {said}{near(said, known)}" if said else "says no identifier"
             raise NotAllowed(column.name, f"{wrong}; profile {profile.id} asks for one of {', '.join(known)}")
+        if said == NONE and (column.type in ("date", "timestamp") or done.treatment in TELLING):
+            raise NotAllowed(column.name, f"says that it tells of {NONE}, but is {column.type} under treatment {done.treatment}; "
+                             f"profile {profile.id} asks for one of {', '.join(profile.identifiers)}")
         allowed = profile.identifiers.get(said)
-        if allowed is not None and column.treatment not in allowed:
+        if allowed is not None and done.treatment not in allowed:
             instead = f"write {' or '.join(allowed)}" if allowed else "leave the column out"
-            raise NotAllowed(column.name, f"tells of {said.replace('_', ' ')} under treatment {column.treatment}, which profile "
+            raise NotAllowed(column.name, f"tells of {said.replace('_', ' ')} under treatment {done.treatment}, which profile "
                              f"{profile.id} does not allow; {instead}")
-        scheme = getattr(column.treatment_options, "scheme", profile.area_scheme)
-        if scheme != profile.area_scheme and said != NONE:
-            raise NotAllowed(column.name, f"is cut to areas of scheme {scheme}; profile {profile.id} asks for "
-                             f"{profile.area_scheme}")
+        _refuse_other_options(profile, done)
+
+
+def _treated_where(column: Column, made_of: Table | None) -> Column:
+    """The column that says what was done: an extract's own, or the product's where the extract keeps it."""
+    if made_of is None or column.treatment is not Treatment.KEEP:
+        return column
+    return made_of.column(column.name)
+
+
+def _refuse_other_options(profile: Profile, column: Column) -> None:
+    options = column.treatment_options
+    if isinstance(options, Area) and options.scheme != profile.area_scheme:
+        raise NotAllowed(column.name, f"is cut to areas of scheme {options.scheme}; profile {profile.id} asks for "
+                         f"{profile.area_scheme}")
+    if isinstance(options, Year) and (options.oldest is None or options.oldest > profile.oldest):
+        raise NotAllowed(column.name, f"keeps years of people older than {profile.oldest}; profile {profile.id} asks for "
+                         f"treatmentOptions {{oldest: {profile.oldest}}}")

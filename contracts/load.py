@@ -209,6 +209,7 @@ def _hold_together(path: Path, contract: Any, tables: dict[str, Table], products
     """Raise ContractError unless a contract fits the others."""
     try:
         refuse_misfit(contract, tables, products, recipients)
+        _refuse_other_than_profile(contract, products)
     except TranslationError as error:
         raise ContractError(f"{path}:{yaml_of(path, text(path))[1].line(*error.words)}: {error}") from None
 
@@ -225,9 +226,7 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
     values: dict[str, Any] = {}
     try:
         values = fields(odcs, known)
-        made = model(**values, path=path.name, sha256=hashlib.sha256(said.encode()).hexdigest())
-        _refuse_other_than_profile(made)
-        return made
+        return model(**values, path=path.name, sha256=hashlib.sha256(said.encode()).hexdigest())
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     except pydantic.ValidationError as error:
@@ -235,11 +234,13 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
         raise ContractError("\n".join(wrong)) from None
 
 
-def _refuse_other_than_profile(contract: Any) -> None:
+def _refuse_other_than_profile(contract: Any, products: dict[str, Product]) -> None:
     """Raise TranslationError unless the columns of a product or a recipient keep to the profile that it names."""
     if getattr(contract, "profile", None):
+        made_of = products[contract.product].table if isinstance(contract, Recipient) else None
         try:
-            deidentification.refuse_other_treatment(deidentification.profile(contract.profile, folders()), contract.table)
+            asked = deidentification.profile(contract.profile, folders())
+            deidentification.refuse_other_treatment(asked, contract.table, made_of)
         except deidentification.NotAllowed as error:
             raise TranslationError(str(error), "schema", error.column) from None
         except ContractError as error:

@@ -83,6 +83,8 @@ class Column(Frozen):
                                  "physicalType")
         if self.treatment is not None:
             refuse_unfit(self.treatment, self.type)
+        if self.treatment is Treatment.DATE_SHIFT and self.not_in_future:
+            raise ValueError("notInFuture cannot hold of a date that is moved; take it out")
         if self.event_time and self.type != "timestamp":
             raise ValueError(f"eventTime is for timestamp, but the column is {self.type}; take it out, or correct physicalType")
         if self.allowed_values == ():

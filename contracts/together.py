@@ -26,6 +26,7 @@ def refuse_misfit(contract: Any, tables: Mapping[str, Table], products: Mapping[
         if products and (said := lost_successor(contract, products)):
             raise TranslationError(said, "replacedBy")
         _refuse_shared_domain(contract, recipients)
+        _refuse_undone_shift([p for p in products.values() if p.id != contract.id], contract)
     elif isinstance(contract, Recipient):
         _refuse_other_than_product(contract, products)
         _refuse_shared_domain(contract, (*products.values(), *recipients))
@@ -74,10 +75,39 @@ def _refuse_other_than_product(recipient: Recipient, products: Mapping[str, Prod
     _refuse_weak_basis(recipient, product.table.columns)
 
 
+def _refuse_undone_shift(others: Iterable[Product], product: Product) -> None:
+    """Dates that are moved in one table of a pseudonym domain stand nowhere in that domain as they are, or moved otherwise."""
+    domain = [p for p in others if p.pseudonym_domain == product.pseudonym_domain and not p.is_aggregate]
+    columns = [(p, c) for p in (product, *domain) for c in p.table.columns]
+    shifted = [(p, c) for p, c in columns if c.treatment is Treatment.DATE_SHIFT]
+    moved = {_table_of(origin): (p, c) for p, c in shifted for origin in c.origins}
+    options = {c.treatment_options for _, c in shifted}
+    for owner, column in columns:
+        by = next((moved[_table_of(o)] for o in column.origins if _table_of(o) in moved), None)
+        is_day = column.type in ("date", "timestamp") and column.treatment is Treatment.KEEP
+        tells = is_day or column.treatment is Treatment.YEAR
+        if by and tells:
+            raise TranslationError(
+                f"column {column.name} of {owner.id} tells of days that column {by[1].name} of {by[0].id} moves for the same "
+                f"pseudonyms ({product.pseudonym_domain}), so the one undoes the other; move both, or leave one out",
+                "schema", column.name if owner is product else by[1].name)
+    if len(options) > 1:
+        raise TranslationError(
+            f"products of domain {product.pseudonym_domain} move dates by different treatmentOptions, and the difference tells "
+            "by how many days; write the same", "schema", *[c.name for p, c in shifted if p is product][:1])
+
+
+def _table_of(origin: str) -> str:
+    return origin.rpartition(".")[0]
+
+
 def _refuse_other_treatment(product: Product, held: Column, column: Column) -> None:
     """What a product keeps, its extract may treat; what is treated once stays as it is, but has a pseudonym of its own."""
     instead = None
-    if (held.treatment is Treatment.PSEUDONYM) != (column.treatment is Treatment.PSEUDONYM):
+    has_moved = any(c.treatment is Treatment.DATE_SHIFT for c in product.table.columns)
+    if has_moved and column.treatment is Treatment.DATE_SHIFT:
+        instead = f"keep: product {product.id} moves dates already, and two numbers of days in one table keep no interval"
+    elif (held.treatment is Treatment.PSEUDONYM) != (column.treatment is Treatment.PSEUDONYM):
         instead = str(held.treatment)
     elif held.treatment not in (Treatment.KEEP, Treatment.PSEUDONYM) and column.treatment is not Treatment.KEEP:
         instead = f"keep, since product {product.id} treats it by {held.treatment}"
@@ -89,8 +119,14 @@ def _refuse_other_treatment(product: Product, held: Column, column: Column) -> N
 
 def _refuse_bare_origins(product: Product, columns: Mapping[str, Column]) -> None:
     """What comes from a column that identifies people leaves under a treatment, never as it is."""
-    for column in product.table.columns:
+    for column in product.table.columns if not product.is_aggregate else ():
+        if not column.origins:
+            raise TranslationError(f"column {column.name} does not say what it is made of; write transformSourceObjects with "
+                                   "columns of the inputs", "schema", column.name)
         bare = next((o for o in column.origins if o in columns and columns[o].category in IDENTIFIES), None)
+        if column.treatment is Treatment.AREA and bare and columns[bare].category is DataCategory.IDENTIFYING:
+            raise TranslationError(f"column {column.name} cuts {bare}, which is identifying, to an area; areas are made of "
+                                   "postcodes and codes of regions", "schema", column.name)
         if column.treatment is Treatment.KEEP and bare:
             raise TranslationError(f"column {column.name} is kept, but comes from {bare}, which is {columns[bare].category}; "
                                    f"write a treatment, for example {Treatment.YEAR} or {Treatment.AREA}, or drop it",

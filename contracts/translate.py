@@ -22,7 +22,8 @@ VOCABULARIES = {"purpose": vocabulary.Purpose, "channel": vocabulary.Channel, "o
                 "consent_decision": vocabulary.ConsentDecision, "legal_basis": vocabulary.LegalBasis,
                 "reject_reason": vocabulary.RejectReason, "data_category": vocabulary.DataCategory,
                 "refuse_reason": vocabulary.RefuseReason, "given_by": vocabulary.GivenBy, "gone_reason": vocabulary.GoneReason,
-                "drift_kind": vocabulary.DriftKind, "drift_effect": vocabulary.DriftEffect}
+                "drift_kind": vocabulary.DriftKind, "drift_effect": vocabulary.DriftEffect,
+                "reversal_purpose": vocabulary.ReversalPurpose}
 COLUMN_PROPERTIES = {"dataCategory", "treatment", "treatmentOptions", "identifier", "allowedValues", "notInFuture", "derived",
                      "eventTime"}
 TABLE_PROPERTIES = {"zone", "includes"}
@@ -84,6 +85,10 @@ def tables(odcs: OpenDataContractStandard, known: dict[str, Table]) -> list[Tabl
             raise TranslationError("zone is missing; write a customProperties entry, for example {property: zone, "
                                    "value: core}", "customProperties")
         table = _table(schema, f"{zone}.{schema.name}", odcs, {**known, **made})
+        treated = next((c.name for c in table.columns if c.treatment or c.identifier), None)
+        if treated and table.zone is not vocabulary.Zone.PRODUCT:
+            raise TranslationError(f"column {treated} of {table.name} has a treatment or an identifier, which nothing follows; "
+                                   "products and partners have them", "schema", str(schema.name), treated)
         made[table.name] = table
     return list(made.values())
 

@@ -21,8 +21,14 @@ class Options(BaseModel):
 class DateShift(Options):
     """Days are moved by a number of days of the person's own, up to ``max_days`` either way; by whole weeks to keep weekdays."""
 
-    max_days: Annotated[int, Field(ge=7, le=3650)]
+    max_days: Annotated[int, Field(ge=28, le=3650)]
     keep_weekday: bool
+
+
+class Year(Options):
+    """A day becomes its year; years that tell of an age above ``oldest`` on the day of the build become null."""
+
+    oldest: Annotated[int, Field(ge=0, le=150)] | None
 
 
 class AgeBand(Options):
@@ -52,15 +58,16 @@ class Area(Options):
 class Mask(Options):
     """All but the last ``keep_last`` signs are covered, by always the same number of stars."""
 
-    keep_last: Annotated[int, Field(ge=0, le=4)]
+    keep_last: Annotated[int, Field(ge=0, le=2)]
 
 
-AnyOptions = DateShift | AgeBand | Band | Area | Mask
+AnyOptions = DateShift | Year | AgeBand | Band | Area | Mask
 OPTIONS: dict[Treatment, type[AnyOptions]] = {
-    Treatment.DATE_SHIFT: DateShift, Treatment.AGE_BAND: AgeBand, Treatment.BAND: Band, Treatment.AREA: Area,
-    Treatment.MASK: Mask}
-EXAMPLES = {Treatment.DATE_SHIFT: "{maxDays: 182, keepWeekday: false}", Treatment.AGE_BAND: "{width: 5}",
-            Treatment.BAND: "{edges: [70, 180]}", Treatment.AREA: "{scheme: us_zip3}", Treatment.MASK: "{keepLast: 2}"}
+    Treatment.DATE_SHIFT: DateShift, Treatment.YEAR: Year, Treatment.AGE_BAND: AgeBand, Treatment.BAND: Band,
+    Treatment.AREA: Area, Treatment.MASK: Mask}
+EXAMPLES = {Treatment.DATE_SHIFT: "{maxDays: 182, keepWeekday: false}", Treatment.YEAR: "{oldest: 89}",
+            Treatment.AGE_BAND: "{width: 5}", Treatment.BAND: "{edges: [70, 180]}", Treatment.AREA: "{scheme: us_zip3}",
+            Treatment.MASK: "{keepLast: 2}"}
 # Types of the columns that they leave; the others leave a column as it is.
 LEAVES = {Treatment.DATE_SHIFT: ("date", "timestamp"), Treatment.YEAR: ("int",), Treatment.AGE_BAND: ("string",),
           Treatment.BAND: ("string",), Treatment.AREA: ("string",), Treatment.MASK: ("string",)}

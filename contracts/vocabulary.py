@@ -226,6 +226,14 @@ class GoneReason(Term):
     NOT_PERMITTED = "not_permitted", None
 
 
+class ReversalPurpose(Term):
+    """Why the person behind a pseudonym may be told to those who answer for it."""
+
+    SAFETY_FOLLOW_UP = "safety_follow_up", None
+    DATA_SUBJECT_REQUEST = "data_subject_request", None
+    LEGAL_OBLIGATION = "legal_obligation", "LegalObligation"
+
+
 class OnChange(Term):
     """What a source's contract does when payloads change their shape.
 

@@ -25,6 +25,7 @@ from jobs import (
     cli_quality,
     cli_read,
     cli_recall,
+    cli_reidentify,
     cli_rejected,
     cli_replay,
     cli_retention,
@@ -258,6 +259,7 @@ def _report(run: Callable[[], Report], said: str | Callable[[dict[str, Any]], st
 
 cli_link.add(app, _report)
 cli_review.add(app, _report)
+cli_reidentify.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from contracts import ContractError
 from jobs.errors import ConfigurationError
 from jobs.settings import Settings
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from jobs.fhir.deidentify import Deidentifier
 
 EVERY = 10_000  # resources between two lines of progress
+MOST_LINES = 20  # of records that were left out, by number
 
 
 def treat(
@@ -39,18 +42,25 @@ def treat(
     from contracts import deidentification
     from contracts.load import folders
     from jobs import keys
-    from jobs.fhir.deidentify import Deidentifier
+    from jobs.fhir.deidentify import Deidentifier, refuse_unknown
 
     if as_json and not out:
         raise ConfigurationError("--json says what was done, so the resources need a place of their own; name one with --out")
+    if out and (out.is_symlink() or (out.exists() and not out.is_file())):
+        raise ConfigurationError("--out is there and no plain file; name another place")
     if out and file.exists() and out.exists() and out.samefile(file):
         raise ConfigurationError("--out is the file itself; name another one")
     settings = Settings()
     asked = deidentification.profile(profile, folders())
+    refuse_unknown(asked)
     key = keys.domain_key(settings.keys, f"treat/{asked.id}", settings.master)
+    treating = Deidentifier(asked, key, _day(on))
     with _written(out) as sink:
-        done = _all(file, Deidentifier(asked, key, _day(on)), sink)
-    typer.echo(json.dumps({"profile": asked.id, **done}, indent=2) if as_json else _said(done), err=not as_json)
+        done = _all(file, treating, sink)
+    told = {"profile": asked.id, "on": treating.on.isoformat(), **done}
+    typer.echo(json.dumps(told, indent=2) if as_json else _said(done), err=not as_json)
+    if done["resources"] and not done["treated"]:
+        raise ContractError(f"none of {file}'s records is a resource that may leave; nothing of them was written")
 
 
 def _all(file: Path, treating: Deidentifier, sink: IO[str]) -> dict[str, Any]:
@@ -59,19 +69,21 @@ def _all(file: Path, treating: Deidentifier, sink: IO[str]) -> dict[str, Any]:
 
     from jobs.fhir.deidentify import Refused
 
-    read, refused, lines = 0, Counter[str](), []
+    read, refused = 0, Counter[str]()
+    lines: list[int] = []
     for number, text in _records(file):
         read += 1
         try:
-            content = simplejson.loads(text, use_decimal=True)
-            sink.write(simplejson.dumps(treating.resource(content), use_decimal=True, ensure_ascii=False) + "\n")
-        except (Refused, ValueError, RecursionError) as error:
+            left = treating.resource(simplejson.loads(text, use_decimal=True))
+        except (Refused, ValueError, ArithmeticError, RecursionError) as error:
             refused[str(error) if isinstance(error, Refused) else "not_json"] += 1
-            lines.append(number)
+            lines.extend([number] if len(lines) < MOST_LINES else [])
+        else:
+            sink.write(simplejson.dumps(left, use_decimal=True) + "\n")
         if read % EVERY == 0:
             typer.echo(f"{read:,} resources", err=True)
     return {"resources": read, "treated": read - sum(refused.values()), "rejected": dict(sorted(refused.items())),
-            "rejected_lines": lines[:20], "elements": dict(sorted(treating.counts.items()))}
+            "rejected_lines": lines, "elements": dict(sorted(treating.counts.items()))}
 
 
 def _records(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -94,15 +106,16 @@ def _written(out: Path | None) -> Iterator[IO[str]]:
     if out is None:
         yield sys.stdout
         return
-    part = out.with_name(out.name + ".part")
     try:
-        with part.open("w", encoding="utf-8") as sink:
-            yield sink
-        part.replace(out)
+        descriptor, name = tempfile.mkstemp(prefix=f"{out.name}.", suffix=".part", dir=out.parent)
     except OSError as error:
         raise ConfigurationError(f"{out} cannot be written ({error.strerror})") from None
+    try:
+        with open(descriptor, "w", encoding="utf-8") as sink:
+            yield sink
+        Path(name).replace(out)
     finally:
-        part.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
 
 
 def _day(said: str) -> date:

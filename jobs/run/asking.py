@@ -44,14 +44,25 @@ class Reviewed(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
+class Reversed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Whose pseudonym is asked about, and why; the pseudonym is never shown."""
+
+    pseudonym: str = ""
+    reason: str = ""
+    token: str = ""
+
+    def __repr__(self) -> str:
+        return "Reversed(...)"
+
+
 class Proved(msgspec.Struct, forbid_unknown_fields=True):
     """Who asks, and nothing else."""
 
     token: str = ""
 
 
-G = TypeVar("G", Asked, Reviewed, Proved)
-SHAPES = {Proved: '{"token": "..."}',
+G = TypeVar("G", Asked, Reviewed, Reversed, Proved)
+SHAPES = {Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
           Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '
                     '{"source": "crm", "source_person_id": "..."}'}

@@ -176,8 +176,9 @@ def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     sink = io.BytesIO()
     pq.write_table(rows, sink)
     content = stage.manifest(
-        recipient, extract_id, {k: pin[k] for k in ("release_group", "number", "table_version")},
-        {**snapshot, "as_of": now.isoformat()}, {stage.DATA: (sink.getvalue(), rows.num_rows)}, now)
+        recipient, shell.catalog.products[recipient.product], extract_id,
+        {k: pin[k] for k in ("release_group", "number", "table_version")}, {**snapshot, "as_of": now.isoformat()},
+        {stage.DATA: (sink.getvalue(), rows.num_rows)}, now)
     files.write(stage.DATA, sink.getvalue())
     files.write(stage.MANIFEST, content)
     files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
@@ -199,7 +200,7 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     permitted = judged.where("is_permitted")
     pseudonyms.complete(shell, recipient.pseudonym_domain, permitted)
     own = pseudonymise.apply(permitted, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
-    treated = treat.apply(own, recipient.table.columns, pseudonymise.SEED)
+    treated = treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date())
     marked = protect.mark_groups(treated, recipient.group_columns, column, recipient.minimum_group)
     apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])
              for r in protect.account(marked).collect()]

@@ -44,7 +44,7 @@ def build(settings: Settings, product_id: str) -> Report:
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not is_current(product, held, versions, now) or held["use"] != use:
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(product, frames, work))
+                rows, made = _protected(shell, product, _build(product, frames, work), now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
@@ -121,7 +121,7 @@ def _module(product_id: str) -> Any:
         return importlib.import_module(f"jobs.products.{base}")
 
 
-def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, list[tuple[str, Entry]]]:
+def _protected(shell: Shell, product: Product, made: Any, now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]]]:
     """The rows that may be released and the account of the rest; built = released + suppressed."""
     built, derive = made
     name, count = product.table.name, built.count()
@@ -129,7 +129,9 @@ def _protected(shell: Shell, product: Product, made: Any) -> tuple[DataFrame, li
         domain = str(product.pseudonym_domain)
         pseudonyms.complete(shell, domain, built)
         own = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
-        rows = treat.apply(own, product.table.columns, pseudonymise.SEED)
+        rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
+        if lost := treat.lost(own, rows, product.table.columns):
+            shell.report.facts.update(could_not_be_treated=lost)
         entries = [Entry(name, "released", "-", rows.count())]
     else:
         assert product.counts_people is not None and product.minimum_cell is not None

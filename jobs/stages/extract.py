@@ -14,12 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from contracts.life import SERVED
 from contracts.model import Column, Contract, Product, Recipient
+from contracts.vocabulary import Treatment
 from jobs.errors import ContractChanged, NotApproved
 
 DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
 
 
-def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
+def manifest(recipient: Recipient, product: Product, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
              files: Mapping[str, tuple[bytes, int]], at: datetime) -> bytes:
     """The manifest as canonical JSON (sorted keys, no white space, UTF-8): the bytes that are signed and hashed.
 
@@ -33,7 +34,7 @@ def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], 
         "agreement": {"id": recipient.agreement, "version": recipient.agreement_version,
                       "expires_on": recipient.agreement_expires_on},
         "release": dict(release), "consent_snapshot": dict(snapshot), "minimum_group": recipient.minimum_group,
-        "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatment(c)}
+        "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name))}
                    for c in recipient.table.columns],
         "files": [{"name": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": rows}
                   for name, (content, rows) in sorted(files.items())],
@@ -41,8 +42,13 @@ def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], 
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def _treatments(column: Column, made_of: Column) -> dict[str, Any]:
+    """What was done to a column, and to the product's before it, so that whoever analyses it knows."""
+    before = {} if made_of.treatment in (Treatment.KEEP, Treatment.PSEUDONYM) else {"treated_before": _treatment(made_of)}
+    return {**_treatment(column), **before}
+
+
 def _treatment(column: Column) -> dict[str, Any]:
-    """What was done to a column, so that whoever analyses it knows."""
     options = column.treatment_options
     return {"treatment": str(column.treatment), **({"treatment_options": options.model_dump(by_alias=True)} if options else {})}
 

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 SHORTEST_KEY = 32
 DIGITS = 32
 WORDS = 8  # of four bytes in a digest
-SEED = "date_seed"
+SEED, HELD_SEED = "__date_seed", "date_seed"  # No column of a contract can be called like the first.
 
 
 def digest(key: bytes, person_keys: list[str]) -> list[str]:
@@ -48,11 +48,12 @@ def _hex(digests: bytes) -> list[str]:
 
 
 def apply(rows: DataFrame, pseudonyms: DataFrame, domain: str, column: str) -> DataFrame:
-    """The rows with ``column`` (the pseudonym) and ``date_seed`` in place of person_key.
+    """The rows with ``column`` (the pseudonym) and ``__date_seed`` in place of person_key.
 
     pseudonyms: domain, person_key, pseudonym, date_seed (vault.pseudonym), of which only ``domain`` is used. Rows of a person
     without a pseudonym are left out, never passed on under their key: the caller compares the counts.
     """
-    known = pseudonyms.where(F.col("domain") == F.lit(domain)).select("person_key", F.col("pseudonym").alias(column), SEED)
+    known = pseudonyms.where(F.col("domain") == F.lit(domain)).select(
+        "person_key", F.col("pseudonym").alias(column), F.col(HELD_SEED).alias(SEED))
     others = [c for c in rows.columns if c != "person_key"]
     return rows.join(known, on="person_key", how="inner").select(column, SEED, *others)

@@ -6,6 +6,7 @@ What cannot be treated (a postcode of another form, an age below 0) becomes null
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +15,7 @@ from pyspark.sql import functions as F
 
 from contracts import table
 from contracts.areas import AREAS, MERGED
-from contracts.treatments import TAKES, AgeBand, Area, Band, DateShift, Mask
-from contracts.vocabulary import Treatment
+from contracts.treatments import TAKES, AgeBand, Area, Band, DateShift, Mask, Year
 
 OLD = 90  # 45 CFR 164.514(b)(2)(i)(C): ages over 89 are one category.
 OLDEST = 150
@@ -27,42 +27,48 @@ class Unfit(ValueError):
     """A column of rows has another type than its treatment takes."""
 
 
-def apply(rows: DataFrame, columns: Sequence[table.Column], seed: str) -> DataFrame:
+def apply(rows: DataFrame, columns: Sequence[table.Column], seed: str, on: date) -> DataFrame:
     """The rows with these columns only, each treated as it is declared.
 
     rows: a column of each name, of a type that its treatment takes, and ``seed``: the person's number in this domain, from
-    which their dates are moved. Raises Unfit.
+    which their dates are moved. on: the day on which ages are looked at. Raises Unfit.
     """
     types = {f.name: TYPES.get(f.dataType.typeName(), f.dataType.typeName()) for f in rows.schema.fields}
-    return rows.select(*[_treated(column, types.get(column.name), F.col(seed)).alias(column.name) for column in columns])
+    return rows.select(*[_treated(column, types.get(column.name), F.col(seed), on).alias(column.name) for column in columns])
 
 
-def lost(rows: DataFrame, treated: DataFrame, columns: Sequence[str]) -> dict[str, int]:
-    """How many values of each column could not be treated and are null now; without those that lost none."""
+def lost(rows: DataFrame, treated: DataFrame, columns: Sequence[table.Column]) -> dict[str, int]:
+    """How many values of each treated column are null now, since they could not be treated; without those that lost none."""
+    names = [column.name for column in columns if column.treatment in TAKES]
     def filled(frame: DataFrame) -> dict[str, Any]:
-        counts = frame.agg(*[F.count(F.col(name)).alias(name) for name in columns]).collect()[0]
+        counts = frame.agg(*[F.count(F.col(name)).alias(name) for name in names]).collect()[0]
         return dict(counts.asDict())
 
+    if not names:
+        return {}
     before, after = filled(rows), filled(treated)
-    return {name: before[name] - after[name] for name in columns if before[name] > after[name]}
+    return {name: before[name] - after[name] for name in names if before[name] > after[name]}
 
 
 def date_shift(value: Column, is_timestamp: bool, seed: Column, options: DateShift) -> Column:
     """The day or the moment, moved by the person's own number of days (UTC): intervals stay.
 
-    The number is uniform over [-maxDays, maxDays], or over the whole weeks in it where the weekday stays.
+    The number is uniform over [-maxDays, maxDays], or over the whole weeks in it where the weekday stays. What would be moved
+    out of the years 1 to 9999 is null.
     """
     step = 7 if options.keep_weekday else 1
     most = options.max_days // step
     days = (F.pmod(seed, F.lit(2 * most + 1)) - most) * step
-    if not is_timestamp:
-        return F.date_add(value, days.cast("int"))
-    return F.timestamp_micros(F.unix_micros(value) + days * F.lit(86_400_000_000))
+    moved = F.date_add(F.to_date(value), days.cast("int"))
+    if is_timestamp:
+        shifted = F.timestamp_micros(F.unix_micros(value) + days * F.lit(86_400_000_000))
+    return F.when(F.year(moved).between(1, 9999), shifted if is_timestamp else moved)
 
 
-def year(value: Column) -> Column:
-    """The year of a day or of a moment (UTC)."""
-    return F.year(value)
+def year(value: Column, options: Year, on: date) -> Column:
+    """The year of a day or of a moment (UTC); null where it tells of an age above the oldest that is told apart."""
+    found = F.year(value)
+    return found if options.oldest is None else F.when(found >= on.year - options.oldest, found)
 
 
 def age_band(value: Column, options: AgeBand) -> Column:
@@ -102,7 +108,7 @@ def mask(value: Column, options: Mask) -> Column:
     return F.when(F.length(value) >= 2 * kept, shown).when(value.isNotNull(), F.lit(COVER))
 
 
-def _treated(column: table.Column, held: str | None, seed: Column) -> Column:
+def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> Column:
     value, options, treatment = F.col(column.name), column.treatment_options, column.treatment
     if treatment in TAKES and held not in TAKES[treatment]:
         raise Unfit(f"column {column.name} is treated by {treatment}, which takes {' or '.join(TAKES[treatment])}; what is "
@@ -110,6 +116,8 @@ def _treated(column: table.Column, held: str | None, seed: Column) -> Column:
     match options:
         case DateShift():
             return date_shift(value, held == "timestamp", seed, options)
+        case Year():
+            return year(value, options, on)
         case AgeBand():
             return age_band(value, options)
         case Area():
@@ -118,4 +126,4 @@ def _treated(column: table.Column, held: str | None, seed: Column) -> Column:
             return band(value, options)
         case Mask():
             return mask(value, options)
-    return year(value) if treatment is Treatment.YEAR else value
+    return value

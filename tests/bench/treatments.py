@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -98,7 +99,7 @@ def treat(folder: Path, name: str) -> None:
 
     def rows(spark: Any) -> Any:
         own = pseudonymise.apply(_table(spark, folder, "rows"), _table(spark, folder, "pseudonym"), DOMAIN, "person_id")
-        return treat.apply(own, columns, pseudonymise.SEED)
+        return treat.apply(own, columns, pseudonymise.SEED, date(2026, 1, 1))
 
     _written(rows, folder / name)
 

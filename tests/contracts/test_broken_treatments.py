@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, PROFILE, Case, is_refused
+from contracts.load import ContractError, catalog, one
+from contracts.model import Column, Product
+from contracts.together import refuse_misfit
+from contracts.translate import TranslationError
+from tests.contracts.broken import GLUCOSE, OBSERVATION, OPTIN, OWN, PARTNER, PROFILE, Case, is_refused
 
 KEPT_DAY = """        logicalType: date
         physicalType: date
@@ -22,7 +26,7 @@ OF_PRODUCT = "product.glucose_daily"
 SHIFT, OPTIONS = "date_shift", "          - {property: treatmentOptions, value: {%s}}\n"
 WHOLE = OPTIONS % "maxDays: 182, keepWeekday: false"
 AREA = "value: {scheme: postcode2}"
-YEAR = "treatment, value: year}"
+YEAR, OLDEST = "treatment, value: year}", "          - {property: treatmentOptions, value: {oldest: 89}}\n"
 
 
 def day(treatment: str, options: str = "", base: str = OF_PRODUCT) -> str:
@@ -37,19 +41,27 @@ CASES: dict[str, Case] = {
         "treatmentOptions keepWeekday: Field required", "{maxDays: 182, keepWeekday: false}")),
     "options misspelt": (PARTNER, day("keep"), day(SHIFT, OPTIONS % "maxDays: 30, keepWeekday: true, weeks: 2"), "treatmentOptions",
                          ("treatmentOptions weeks: Extra inputs are not permitted",)),
-    "too few days": (PARTNER, day("keep"), day(SHIFT, OPTIONS % "maxDays: 1, keepWeekday: true"), "treatmentOptions",
-                     ("treatmentOptions maxDays: Input should be greater than or equal to 7",)),
+    "too few days": (PARTNER, day("keep"), day(SHIFT, OPTIONS % "maxDays: 13, keepWeekday: true"), "treatmentOptions",
+                     ("treatmentOptions maxDays: Input should be greater than or equal to 28",)),
     "options of no use": (PARTNER, day("keep"), day("keep", WHOLE), "treatmentOptions", ("treatmentOptions are of no use with treatment keep",)),
-    "a type that is not left": (PARTNER, day("keep"), day("year"), "treatment", (
+    "a type that is not left": (PARTNER, day("keep"), day("year", OPTIONS % "oldest: 89"), "treatment", (
         "treatment year leaves int, but the column is date", "correct physicalType")),
     "a type that is not taken": (PARTNER, day("keep"), day("mask", OPTIONS % "keepLast: 2").replace(": date", ": string"), "name: observed_on", (
         "column observed_on has treatment mask; write one that takes date, which it is in product glucose_daily",)),
-    "edges that do not ascend": (PROFILE, YEAR + "\n", "treatment, value: band}\n" + OPTIONS % "edges: [5, 5]", "treatmentOptions",
+    "edges that do not ascend": (PROFILE, YEAR + "\n" + OLDEST, "treatment, value: band}\n" + OPTIONS % "edges: [5, 5]", "treatmentOptions",
                                  ("edges must ascend, for example [70, 180, 250]",)),
     "a scheme that is not known": (PROFILE, AREA, "value: {scheme: zip5}", "treatmentOptions", ("treatmentOptions scheme: Input should be 'us_zip3'",)),
-    "what identifies is kept": (PROFILE, YEAR, "treatment, value: keep}", "name: birth_year", (
+    "what identifies is kept": (PROFILE, YEAR + "\n" + OLDEST, "treatment, value: keep}\n", "name: birth_year", (
         "column birth_year is kept, but comes from core.identity.birth_on, which is identifying", "for example year or area")),
-    "dropped": (PROFILE, YEAR, "treatment, value: drop}", "name: birth_year", ("treatment drop, which is for files; leave the column out",)),
+    "dropped": (PROFILE, YEAR + "\n" + OLDEST, "treatment, value: drop}\n", "name: birth_year", ("treatment drop, which is for files; leave the column out",)),
+    "where something lives is kept": (PROFILE, "treatment, value: area}\n          - {property: treatmentOptions, value: {scheme: postcode2}}", "treatment, value: keep}",
+                                      "name: region_code", ("comes from core.identity.postcode, which is contact",)),
+    "no origin": (PROFILE, "        transformSourceObjects: [core.identity.sex_code]\n", "", "name: sex_code",
+                  ("column sex_code does not say what it is made of", "transformSourceObjects")),
+    "an area of a name": (PROFILE, "[core.identity.postcode]", "[core.identity.family_name]", "name: region_code",
+                          ("column region_code cuts core.identity.family_name, which is identifying, to an area",)),
+    "a moved date that may not be in the future": (PARTNER, day("keep"), day(SHIFT, WHOLE + "          - {property: notInFuture, value: true}\n"),
+                                                   "notInFuture", ("notInFuture cannot hold of a date that is moved",)),
     "a band among counts": (OPTIN, "treatment, value: keep}\n", "treatment, value: mask}\n" + OPTIONS % "keepLast: 1", "name: channel_code",
                             ("column channel_code has treatment mask; aggregates have one of keep, aggregate",)),
     "counts among persons": (GLUCOSE, day("keep", base="core.observation").replace("observed_on", "effective_at"),
@@ -61,3 +73,55 @@ CASES: dict[str, Case] = {
 @pytest.mark.parametrize("name", CASES)
 def test_is_refused_with_its_line_and_what_to_write(name: str, tmp_path: Path) -> None:
     is_refused(CASES[name], tmp_path)
+
+
+def test_a_day_that_one_column_moves_is_told_by_no_other(tmp_path: Path) -> None:
+    """Moved in a second product of the same pseudonyms, or beside itself, or by another number of days."""
+    known = catalog()
+    glucose = known.products["glucose_daily"]
+    moved, otherwise = (Column.model_validate({**glucose.table.column("observed_on").model_dump(), "treatment": "date_shift", "treatment_options": {
+        "max_days": days, "keep_weekday": False}}) for days in (182, 30))
+
+    def product(name: str, *columns: Column) -> Product:
+        rest = [c for c in glucose.table.columns if c.name != "observed_on"]
+        return glucose.model_copy(update={"id": name, "table": glucose.table.model_copy(update={
+            "name": f"product.{name}", "columns": (*rest, *columns)})})
+
+    def refused(one: Product, *others: Product) -> str:
+        with pytest.raises(TranslationError) as caught:
+            refuse_misfit(one, known.tables, {p.id: p for p in (one, *others)}, ())
+        return str(caught.value)
+
+    kept = glucose.table.column("observed_on").model_copy(update={"name": "first_on"})
+    assert "column observed_on of glucose_daily tells of days that column observed_on of moved moves" in refused(product("moved", moved), glucose)
+    assert "column first_on of moved tells of days" in refused(product("moved", moved, kept))
+    year = Column.model_validate({**kept.model_dump(), "type": "int", "treatment": "year", "treatment_options": {"oldest": 89}})
+    assert "column first_on of moved tells of days" in refused(product("moved", moved, year))
+    assert "move dates by different treatmentOptions" in refused(product("moved", moved), product("more", otherwise))
+    refuse_misfit(product("moved", moved), known.tables, {"more": product("more", moved)}, ())
+    elsewhere = product("moved", moved).model_copy(update={"pseudonym_domain": "another"})
+    refuse_misfit(elsewhere, known.tables, {"glucose_daily": glucose}, ())
+
+
+def test_an_extract_moves_no_date_where_its_product_does() -> None:
+    known = catalog()
+    glucose, partner = known.products["glucose_daily"], known.recipients["glycemia_institute"]
+    moved = Column.model_validate({**glucose.table.column("observed_on").model_dump(), "treatment": "date_shift", "treatment_options": {
+        "max_days": 182, "keep_weekday": False}})
+    product = glucose.model_copy(update={"table": glucose.table.model_copy(update={"columns": (*glucose.table.columns, moved.model_copy(update={
+        "name": "first_on", "origins": ()}))})})
+    recipient = partner.model_copy(update={"table": partner.table.model_copy(update={"columns": tuple(
+        moved if c.name == "observed_on" else c for c in partner.table.columns)})})
+    with pytest.raises(TranslationError, match="product glucose_daily moves dates already"):
+        refuse_misfit(recipient, known.tables, {"glucose_daily": product}, ())
+
+
+def test_a_treatment_of_a_core_column_is_refused(tmp_path: Path) -> None:
+    text = (OWN / OBSERVATION).read_text("utf-8")
+    there = "          - {property: dataCategory, value: identifying}\n"
+    assert there in text
+    (tmp_path / "core").mkdir()
+    path = tmp_path / "core" / "observation.yaml"
+    path.write_text(text.replace(there, there + "          - {property: treatment, value: keep}\n", 1), "utf-8")
+    with pytest.raises(ContractError, match=r"has a treatment or an identifier, which nothing follows; products and partners have them"):
+        one(path)

@@ -17,7 +17,7 @@ from tests.contracts.broken import OWN, PROFILE
 
 HARBOR = profile("hipaa_safe_harbor", folders())
 OPTIONS: dict[str, dict[str, Any]] = {
-    "date_shift": {"max_days": 30, "keep_weekday": True}, "age_band": {"width": 5}, "band": {"edges": [1]}, "area": {"scheme": "us_zip3"},
+    "year": {"oldest": 89}, "date_shift": {"max_days": 30, "keep_weekday": True}, "age_band": {"width": 5}, "band": {"edges": [1]}, "area": {"scheme": "us_zip3"},
     "mask": {"keep_last": 1}}
 DECLARED = "  - {property: pseudonymDomain, value: engagement}\n"
 NAMED = DECLARED + "  - {property: profile, value: hipaa_safe_harbor}\n"
@@ -46,12 +46,33 @@ def test_each_identifier_leaves_only_under_what_the_rule_allows(identifier: str)
 
 def test_what_tells_of_none_is_free_and_what_says_nothing_is_refused() -> None:
     refuse_other_treatment(HARBOR, table(NONE, "keep"))
+    for treatment in ("date_shift", "year", "age_band", "area", "pseudonym", "mask"):
+        with pytest.raises(NotAllowed, match=f"column x says that it tells of none, but is .* under treatment {treatment}"):
+            refuse_other_treatment(HARBOR, table(NONE, treatment))
+    for oldest in (None, 90):
+        with pytest.raises(NotAllowed, match=r"keeps years of people older than 89; .* asks for treatmentOptions \{oldest: 89\}"):
+            refuse_other_treatment(HARBOR, table("dates", "year", oldest=oldest))
     with pytest.raises(NotAllowed, match=r"column x says no identifier; profile hipaa_safe_harbor asks for one of names, .*, none$"):
         refuse_other_treatment(HARBOR, table(None, "keep"))
     with pytest.raises(NotAllowed, match=r"has identifier name \(did you mean names\?\)"):
         refuse_other_treatment(HARBOR, table("name", "keep"))
     with pytest.raises(NotAllowed, match="is cut to areas of scheme postcode2; profile hipaa_safe_harbor asks for us_zip3"):
         refuse_other_treatment(HARBOR, table("geography", "area", scheme="postcode2"))
+
+
+def test_a_day_tells_of_something_whatever_a_column_says() -> None:
+    day = table(NONE, "keep").columns[0].model_copy(update={"type": "date"})
+    with pytest.raises(NotAllowed, match="says that it tells of none, but is date under treatment keep"):
+        refuse_other_treatment(HARBOR, table(NONE, "keep").model_copy(update={"columns": (day,)}))
+
+
+def test_what_a_product_treated_counts_in_its_extract() -> None:
+    kept = table("dates", "keep")
+    refuse_other_treatment(HARBOR, kept, table(None, "year"))
+    with pytest.raises(NotAllowed, match="tells of dates under treatment keep"):
+        refuse_other_treatment(HARBOR, kept, table(None, "keep"))
+    with pytest.raises(NotAllowed, match="keeps years of people older than 89"):
+        refuse_other_treatment(HARBOR, kept, table(None, "year", oldest=120))
 
 
 def contract(folder: Path, left_out: str = "", scheme: str = "us_zip3") -> Path:

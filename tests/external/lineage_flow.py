@@ -15,8 +15,10 @@ from deltalake import write_deltalake
 from moto.server import ThreadedMotoServer
 
 from contracts.load import catalog
+from contracts.vocabulary import ReversalPurpose
+from jobs.lake import Lake
 from jobs.ledger import lineage
-from jobs.run import freshness, review
+from jobs.run import freshness, reidentify, review
 from jobs.run.asking import Question
 from jobs.run.by_hand import accept, restore
 from jobs.run.conform import conform
@@ -130,6 +132,14 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"review.decide.{match}"
     contract_review(settings, "products/glucose_daily", True, "lawful", "", Question(b'{"token": "officers-token"}'))
     yield "contract.review.products/glucose_daily"
+    pseudonym = next(r["pseudonym"] for r in Lake(settings.lake_root, catalog().tables).arrow("vault.pseudonym").to_pylist()
+                     if r["domain"] == GROUP)
+    report = reidentify.request(settings, GROUP, ReversalPurpose.SAFETY_FOLLOW_UP, Question(
+        json.dumps({"pseudonym": pseudonym, "reason": "a report of harm", "token": "officers-token"}).encode()))
+    yield f"reidentify.request.{GROUP}"
+    reidentify.tell(settings, report.facts["reversal"], Question(
+        json.dumps({"pseudonym": pseudonym, "token": "admins-token"}).encode()), lambda _: None)
+    yield f"reidentify.tell.{report.facts['reversal']}"
     recall(settings, RECIPIENT)
     yield f"recall.{RECIPIENT}"
     freshness.record(settings)

@@ -103,7 +103,7 @@ def test_permits_that_changed_since_the_build_are_not_released(home):
     build(home, "glucose_daily")
     small_lake.append(lake, "core.consent", [
         {**small_lake.statement("person-0", "adherence_monitoring", decision="deny"), "recorded_at": datetime(2026, 10, 2, tzinfo=UTC)}])
-    assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily"]
+    assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily", "patient_profile"]
     assert lake.version("ledger.release") == 1
     build(home, "glucose_daily")
     release(home, GROUP)

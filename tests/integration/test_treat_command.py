@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -71,6 +72,24 @@ def test_what_cannot_be_done_is_said(home: Path, tmp_path: Path, words: tuple[st
     places = {"there", "not_there", "no/where"}
     ended = concord(home, *[tmp_path / word if word in places else word for word in words])
     assert ended.returncode == status and said in ended.stderr and CANARY not in ended.stderr, ended.stderr
+
+
+def test_a_file_beside_the_output_is_not_touched(home: Path, tmp_path: Path) -> None:
+    file, victim = tmp_path / "out.part", tmp_path / "victim"
+    file.write_text(lines(PATIENT), "utf-8")
+    victim.write_text("mine", "utf-8")
+    (tmp_path / "link").symlink_to(victim)
+    assert concord(home, file, "--profile", "hipaa_safe_harbor", "--out", tmp_path / "out").returncode == 0
+    assert CANARY in file.read_text("utf-8") and stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o600
+    ended = concord(home, file, "--profile", "hipaa_safe_harbor", "--out", tmp_path / "link")
+    assert ended.returncode == ExitCode.CONFIGURATION and victim.read_text("utf-8") == "mine"
+
+
+def test_a_file_of_nothing_that_may_leave_is_an_error(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.ndjson").write_text(lines("garbage", f'{{"resourceType": "{CANARY}"}}'), "utf-8")
+    ended = concord(home, tmp_path / "in.ndjson", "--profile", "hipaa_safe_harbor")
+    assert ended.returncode == ExitCode.CONTRACT and ended.stdout == "" and CANARY not in ended.stderr
+    assert "left out: not_json 1, unknown_type 1 (lines 1, 2)" in ended.stderr
 
 
 def test_without_a_key_nothing_is_treated(tmp_path: Path) -> None:

@@ -196,8 +196,8 @@ def test_products_keep_to_their_contracts(frame: Any, product: str) -> None:
                     + ", person_key string", []) for name in inputs]
     built = module.build(*frames)
     built = module.derive(built) if hasattr(module, "derive") else built
-    built = treat.apply(built.withColumnRenamed("person_key", "person_id").withColumn("date_seed", F.lit(0)), contract.table.columns,
-                        "date_seed") if not contract.is_aggregate else built
+    built = treat.apply(built.withColumnRenamed("person_key", "person_id").withColumn("seed", F.lit(0)), contract.table.columns,
+                        "seed", date(2026, 1, 1)) if not contract.is_aggregate else built
     assert {f.name: f.dataType for f in built.schema.fields if not f.name.startswith(PEOPLE_IN)} == {
         c.name: SPARK_TYPES[c.type] for c in contract.table.columns}
     assert built.collect() == []
@@ -210,9 +210,11 @@ def test_patient_profile(frame: Any) -> None:
     rows = [("crm", "1", at(1), old, "female", None, "80331", "p"), ("app", "9", at(2), new, None, "DE", None, "p"),
             ("crm", "2", at(3), old, "male", "FR", "75001", "q"), ("app", "8", at(3), new, "female", "ES", "28001", "q"),
             ("crm", "3", None, old, None, None, None, "r"), ("app", "7", None, None, None, None, None, "r"),
+            ("crm", "5", at(5), None, None, "DE", "80331", "s"), ("app", "6", at(6), None, None, "US", "02139", "s"),
             ("crm", "4", at(4), old, "male", "IT", "00100", None)]
     built = {r.person_key: tuple(r)[1:] for r in patient_profile.build(frame(identity, rows)).collect()}
-    assert built == {"p": (new, "female", "DE", "80331"), "q": (old, "male", "FR", "75001"), "r": (old, None, None, None)}
+    assert built == {"p": (new, "female", "DE", None), "q": (old, "male", "FR", "75001"), "r": (old, None, None, None),
+                     "s": (None, None, "US", None)}
 
 
 def test_the_month_is_a_date(frame: Any) -> None:

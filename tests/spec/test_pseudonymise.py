@@ -52,5 +52,5 @@ def test_rows_change_hands_by_domain(frame: Any) -> None:
     known = frame("domain string, person_key string, pseudonym string, date_seed long", [
         ("mine", "p1", "x1", 1), ("mine", "p2", "x2", 2), ("theirs", "p1", "y1", 3), ("theirs", "p3", "y3", 4)])
     left = pseudonymise.apply(rows, known, "mine", "person_id")
-    assert left.columns == ["person_id", "date_seed", "day", "value"]
+    assert left.columns == ["person_id", "__date_seed", "day", "value"]
     assert sorted(tuple(r) for r in left.collect()) == [("x1", 1, "mon", 1), ("x1", 1, "tue", 2), ("x2", 2, "mon", 3)]

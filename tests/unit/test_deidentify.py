@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from contracts.deidentification import Profile, profile
-from contracts.load import folders
+from contracts.load import ContractError, folders
 from contracts.treatments import Area
-from jobs.fhir.deidentify import Deidentifier, Refused, area
+from jobs.fhir.deidentify import Deidentifier, Refused, area, refuse_unknown
 from jobs.stages import treat
 
 ON = date(2026, 11, 30)
@@ -121,7 +122,7 @@ def test_another_key_gives_other_ids(harbor: Profile, treating: Deidentifier) ->
 
 
 @pytest.mark.parametrize(("born", "left"), [("1937-01-01", "1937"), ("1936-12-31", None), ("1936", None), ("2026-11", "2026"), ("19370101", None),
-                                            ("", None), (1980, None), ("1980-00-00x", "1980")])
+                                            ("", None), (1980, None), ("1980-00-00x", None), ("1980-03-04T01:02:03+01:00", "1980")])
 def test_no_year_tells_of_an_age_above_89(treating: Deidentifier, born: Any, left: str | None) -> None:
     assert treating.resource(patient(birthDate=born)).get("birthDate") == left
 
@@ -149,6 +150,69 @@ def test_whole_numbers_of_years_and_ranges_of_ages(treating: Deidentifier) -> No
     assert treating.resource(observation(**age, valueInteger=97))["valueInteger"] == 90
     assert treating.resource(observation(**age, valueInteger=17))["valueInteger"] == 17
     assert "valueRange" not in treating.resource(observation(**age, valueRange={"low": {"value": 91}}))
+
+
+def answer(**more: Any) -> Json:
+    return {"resourceType": "QuestionnaireResponse", "id": "q", "status": "completed", "item": [{"linkId": "1", "answer": [more]}]}
+
+
+YEARS_97 = {"value": 97, "unit": "years"}
+# What an attacker wrote where something else belongs, or where the rule for ages did not look.
+ATTACKS: dict[str, tuple[Json, tuple[str, ...]]] = {
+    "text for a boolean": (patient(active="Jane Doe", multipleBirthInteger="born 1923"), ("Jane", "1923")),
+    "text for a number": (observation(valueInteger="SSN 078-05-1120", valueQuantity={"value": "7 Elm St"}), ("SSN", "Elm")),
+    "a number for a boolean": (patient(active=6175550134), ("6175550134",)), "a boolean for a number": (patient(multipleBirthInteger=True), ("True",)),
+    "a number no integer of FHIR": (observation(valueInteger=6175550134), ("6175550134",)),
+    "text for a bound code": (patient(gender="Jane"), ("Jane",)), "blanks in a code": (patient(language="Jane Doe"), ("Jane",)),
+    "text for a code of a log": ({"resourceType": "AuditEvent", "action": "jane.doe", "agent": [{"network": {"type": "10.0.0.1"}}]}, ("jane", "10.0")),
+    "text for a unit": (observation(valueQuantity={"value": 1, "unit": "mg by nurse Joy"}), ("Joy",)),
+    "text for a state": (patient(address=[{"state": "12 Elm Street, Springfield", "country": "Elm Street"}]), ("Elm",)),
+    "a system that is a page": (observation(category=[{"coding": [{"system": "https://x.org/u?ssn=078051120", "version": "2021-02-03"}]}]), ("ssn", "2021-02")),
+    "a system that is none": (observation(category=[{"coding": [{"system": "Jane Doe"}]}]), ("Jane",)),
+    "a type of reference": (observation(subject={"reference": "Smith/1", "type": "Jane"}, performer=[{"reference": "https://x/JaneDoe/1923"}]), ("Smith", "Jane", "1923")),
+    "an id with a type": (patient(id="JaneDoe/7"), ("Jane",)), "numbers in answers": (answer(valueInteger=2139), ("2139",)),
+    "a place in answers": (answer(valueDecimal=42.360099), ("42.36",)),
+    "an age by another code": (observation(code={"coding": [{"code": "424144002"}]}, valueQuantity={"value": 97, "code": "a"}), ("97",)),
+    "an age by no code": (observation(code={"text": "Age"}, valueQuantity=YEARS_97), ("97",)), "an age in an answer": (answer(valueQuantity=YEARS_97), ("97",)),
+    "an age in a range": ({"resourceType": "FamilyMemberHistory", "id": "f", "status": "completed", "condition": [
+        {"code": {}, "onsetRange": {"low": {"value": 97}}}]}, ("97",)),
+    "an age as a ratio": (observation(code={"coding": [{"code": AGE}]}, valueRatio={"numerator": {"value": 97}}), ("97",)),
+    "an age as a list": (observation(code={"coding": [{"code": AGE}]}, valueInteger=[97]), ("97",)),
+    "a code as an object": (observation(code={"coding": {"code": AGE}}, valueQuantity=[{"value": 97, "code": "a"}]), ("97",)),
+    "a goal's age": ({"resourceType": "Goal", "id": "g", "lifecycleStatus": "active", "description": {}, "subject": {}, "target": [
+        {"measure": {"coding": [{"code": AGE}]}, "detailInteger": 97}]}, ("97",)),
+    "a code that says less than its unit": (observation(valueQuantity={"value": 97, "unit": "years", "code": "min"}), ("97",)),
+    "an age that is no whole number": (observation(code={"coding": [{"code": AGE}]}, valueInteger=97.0), ("97",)),
+    "a year of birth": (observation(code={"coding": [{"code": "80904-6"}]}, valueInteger=1923), ("1923",))}
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_what_an_attacker_tried_does_not_leave(treating: Deidentifier, name: str) -> None:
+    resource, hidden = ATTACKS[name]
+    left = {key: value for key, value in treating.resource(resource).items() if key != "id"}
+    assert not [text for text in hidden if text in str(left)], left
+
+
+def test_amperes_are_no_years_and_a_young_year_of_birth_stays(treating: Deidentifier) -> None:
+    current = {"value": 100, "unit": "A", "code": "A", "system": "http://unitsofmeasure.org"}
+    assert treating.resource(observation(valueQuantity={**current, "unit": "ampere"}))["valueQuantity"]["value"] == 100
+    assert treating.resource(observation(code={"coding": [{"code": "80904-6"}]}, valueInteger=1960))["valueInteger"] == 1960
+
+
+@pytest.mark.parametrize("said", [
+    observation(code={"coding": 5}), observation(code={"coding": [5, {"code": 5}]}), observation(code=[{}]),
+    observation(valueQuantity={"value": Decimal("9E+9999999999"), "code": "a"}), observation(valueQuantity={"value": Decimal("1E-99999"), "code": "s"})])
+def test_odd_values_stop_nothing(treating: Deidentifier, said: Json) -> None:
+    assert treating.resource(said)["resourceType"] == "Observation"
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"elements": {"Condition.onsetRang": "drop"}}, r"FHIR has no such element \(did you mean onsetRange\?\)"),
+    ({"elements": {"Kondition.onset": "drop"}}, "FHIR has no type Kondition"), ({"resources": {"HumanName": "reject"}}, "FHIR has no such resource")])
+def test_a_profile_that_names_what_fhir_does_not_have_is_refused(harbor: Profile, change: Json, said: str) -> None:
+    refuse_unknown(harbor)
+    with pytest.raises(ContractError, match=said):
+        refuse_unknown(harbor.model_copy(update={"fhir": harbor.fhir.model_copy(update={**change, "forms": {}})}))
 
 
 DEEP: Json = {"resourceType": "Parameters", "parameter": []}
