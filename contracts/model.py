@@ -228,6 +228,7 @@ class Product(Contract):
     minimum_cell: Annotated[int, Field(ge=2)] | None
     rounding: Annotated[int, Field(ge=2)] | None
     cell_columns: tuple[Name, ...]
+    dominance: Annotated[float, Field(gt=0, lt=1)] | None
     retention_days: Annotated[int, Field(gt=0)]
     retirement: Retirement | None = None
     profile: Name | None = None

@@ -13,15 +13,21 @@ def build(message: DataFrame, interaction: DataFrame) -> DataFrame:
     What the brand itself posts is no event but an answer to the post it replies to, of which the first counts. Mentions
     are posts and interactions that are no complaint. Answers are events answered by then, on the day of the event, and
     their delay is at least 0: the clocks of two systems may disagree. People: distinct persons, as far as named; for
-    each count of events also those behind it, people_in_mentions, people_in_complaints and people_in_answers.
+    each count of events also those behind it (people_in_mentions, people_in_complaints, people_in_answers) and the most
+    that one of them has of it (most_in_...), all who are not named being one.
     """
     events = _posts(message).unionByName(_interactions(interaction))
     cells = {"mentions": ~F.col("is_complaint"), "complaints": F.col("is_complaint"),
              "answers": F.col("delay_seconds").isNotNull()}
-    return events.groupBy("day", "channel_code").agg(
-        F.count_distinct("person").alias("people"), (F.median("delay_seconds") / 60).alias("median_answer_minutes"),
-        *[F.count(F.when(is_one, 1)).alias(name) for name, is_one in cells.items()],
-        *[F.count_distinct(F.when(is_one, F.col("person"))).alias(f"people_in_{name}") for name, is_one in cells.items()])
+    of_persons = events.groupBy("day", "channel_code", "person").agg(
+        *[F.count(F.when(is_one, 1)).alias(name) for name, is_one in cells.items()])
+    is_named = F.col("person").isNotNull()
+    counts = of_persons.groupBy("day", "channel_code").agg(
+        F.count(F.when(is_named, 1)).alias("people"), *[F.sum(name).alias(name) for name in cells],
+        *[F.count(F.when(is_named & (F.col(name) > 0), 1)).alias(f"people_in_{name}") for name in cells],
+        *[F.max(name).alias(f"most_in_{name}") for name in cells])
+    medians = events.groupBy("day", "channel_code").agg((F.median("delay_seconds") / 60).alias("median_answer_minutes"))
+    return counts.join(medians, on=["day", "channel_code"], how="inner")
 
 
 def derive(protected: DataFrame) -> DataFrame:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from contracts import ContractError
 from contracts.consent_loss import NOTED
 from contracts.majors import family
 from contracts.model import Product
@@ -138,10 +139,21 @@ def _protected(shell: Shell, product: Product, made: Any, now: datetime) -> tupl
         marked = protect.mark_cells(built, product.counts_people, product.minimum_cell)
         entries = [Entry(name, r["outcome"], "small_cell" if r["outcome"] == "suppressed" else "-", r["rows"])
                    for r in protect.account(marked).collect()]
-        rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding)
+        _refuse_unweighed(product, built.columns)
+        rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
+                                product.dominance)
         rows = derive(rows) if derive else rows
     accounts.hold(product.id, count, entries)
     return rows, [("protect", entry) for entry in entries]
+
+
+def _refuse_unweighed(product: Product, columns: list[str]) -> None:
+    """Raise ContractError where a product asks for dominance and a cell of events does not come with its greatest part."""
+    events = [c for c in product.cell_columns if protect.PEOPLE_IN + c in columns]
+    missing = [c for c in events if protect.MOST_IN + c not in columns]
+    if product.dominance is not None and (missing or not events):
+        raise ContractError(f"{product.path} gives a dominance, but jobs/products/{product.id}.py makes no {protect.MOST_IN}"
+                            f"{(missing or ['<cell>'])[0]}; make it, or write {{property: dominance, value: null}}")
 
 
 def pseudonym_column(product: Product) -> str:

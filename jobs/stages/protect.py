@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 MARK = "is_released"
 PEOPLE_IN = "people_in_"
+MOST_IN = "most_in_"
 
 
 def mark_cells(rows: DataFrame, counts_people: str, minimum: int) -> DataFrame:
@@ -32,8 +33,8 @@ def mark_groups(rows: DataFrame, group_columns: Sequence[str], person_column: st
     return rows.join(sizes, on=same, how="inner").select(*rows.columns, (F.col("_persons") >= minimum).alias(MARK))
 
 
-def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], minimum: int,
-             rounding: int | None) -> DataFrame:
+def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], minimum: int, rounding: int | None,
+             dominance: float | None = None) -> DataFrame:
     """An aggregate's rows that may leave, their counts coarsened.
 
     Rows that count at most ``minimum`` people vanish. In those that stay, each cell column of at most ``minimum``
@@ -41,13 +42,21 @@ def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], m
     turns null in the next release would show that the first person came. The rest is rounded to the nearest multiple
     of ``rounding``, half up. A cell that counts events, not people, comes with the people behind it in a column of its
     name and ``people_in_`` before it, which the minimum is asked of too and which does not leave: nine complaints of one
-    person are no crowd. Columns that are not counts must be derived from the result, not from exact counts.
+    person are no crowd. Where ``dominance`` is given, it also comes with the most of it that one person has, in a column
+    ``most_in_<cell>``, which does not leave either: a cell of which one person has more than that share becomes null, for
+    they would know nearly all about the others, and everybody nearly all about them ((1, k) rule, Hundepool et al.,
+    Statistical Disclosure Control, 2012). Columns that are not counts must be derived from the result, not from exact counts.
     """
     kept = mark_cells(rows, counts_people, minimum).where(F.col(MARK)).drop(MARK)
-    cells, behind = {counts_people, *cell_columns}, {c for c in rows.columns if c.startswith(PEOPLE_IN)}
-    return kept.select(*[
-        F.when(F.col(PEOPLE_IN + c if PEOPLE_IN + c in behind else c) > minimum, _coarse(F.col(c), minimum, rounding)).alias(c)
-        if c in cells else F.col(c) for c in rows.columns if c not in behind])
+    cells, behind = {counts_people, *cell_columns}, {c for c in rows.columns if c.startswith((PEOPLE_IN, MOST_IN))}
+
+    def cell(name: str) -> Column:
+        is_crowd = F.col(PEOPLE_IN + name if PEOPLE_IN + name in behind else name) > minimum
+        if dominance is not None and MOST_IN + name in behind:
+            is_crowd &= F.col(MOST_IN + name) <= F.col(name) * dominance
+        return F.when(is_crowd, _coarse(F.col(name), minimum, rounding)).alias(name)
+
+    return kept.select(*[cell(c) if c in cells else F.col(c) for c in rows.columns if c not in behind])
 
 
 def account(marked: DataFrame) -> DataFrame:

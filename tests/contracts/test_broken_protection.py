@@ -45,6 +45,9 @@ AGGREGATES: dict[str, Case] = {
                                ("column channel_code is a pseudonym: an aggregate has none",)),
     "minimum cell for rows about persons": (GLUCOSE, "minimumCell, value: null", "minimumCell, value: 7", "minimumCell",
                                             ("minimumCell is only for aggregates", "null")),
+    "dominance for rows about persons": (GLUCOSE, "dominance, value: null", "dominance, value: 0.8", "dominance", ("dominance is only for aggregates", "null")),
+    "dominance in percent": (OPTIN, "dominance, value: null", "dominance, value: 80", "dominance", ("dominance: Input should be less than 1",)),
+    "no word on dominance": (OPTIN, "  - {property: dominance, value: null}\n", "", "", ("dominance is missing",)),
     "cells for rows about persons": (GLUCOSE, "cellColumns, value: []", "cellColumns, value: [readings]", "cellColumns",
                                      ("cellColumns is only for aggregates", "[]")),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import functions as F
 
-from contracts import catalog
+from contracts import ContractError, catalog
 from jobs import engine as engines
 from jobs.errors import GateFailed, IntegrityError, LakeError
 from jobs.lake import Lake
@@ -105,7 +105,8 @@ def test_permits_that_changed_since_the_build_are_not_released(home):
         {**small_lake.statement("person-0", "adherence_monitoring", decision="deny"), "recorded_at": datetime(2026, 10, 2, tzinfo=UTC)}])
     assert release(home, GROUP).facts["waiting_for"] == ["glucose_daily", "patient_profile"]
     assert lake.version("ledger.release") == 1
-    build(home, "glucose_daily")
+    for product in ("glucose_daily", "patient_profile"):
+        build(home, product)
     release(home, GROUP)
     assert len(set(released("glucose_daily", settings=home).arrow()["person_id"].to_pylist())) == 11
 
@@ -145,3 +146,10 @@ def test_unknown_products_and_releases_are_said(home):
         released("glucose_daily", 9, settings=home)
     with pytest.raises(LakeError, match="no release group is called 'marketing'; there are engagement"):
         released_group("marketing", settings=home)
+
+
+def test_a_dominance_that_nothing_was_weighed_for_builds_nothing(home, monkeypatch):
+    known = catalog()
+    monkeypatch.setitem(known.products, "optin_rates", known.products["optin_rates"].model_copy(update={"dominance": 0.8, "sha256": "other"}))
+    with pytest.raises(ContractError, match=r"makes no most_in_<cell>; make it, or write \{property: dominance, value: null\}"):
+        build(home, "optin_rates")

@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 from contracts.load import catalog
 from jobs.products import engagement_daily, glucose_daily, optin_rates, patient_profile
 from jobs.stages import treat
-from jobs.stages.protect import PEOPLE_IN
+from jobs.stages.protect import MOST_IN, PEOPLE_IN
 
 OBSERVATION = ("person_key string, value double, unit_code string, effective_at timestamp, status_code string, "
                "code string, source string")
@@ -177,6 +177,16 @@ def test_engagement_daily(frame: Any) -> None:
     assert got == {case: days for case, (_, _, days) in ENGAGEMENT.items()}
 
 
+def test_what_one_person_has_of_a_day_s_events(frame: Any) -> None:
+    posts = [("app", str(n), who, None, at(1), False, None, "social") for n, who in enumerate("aaab")] + [
+        ("app", str(n), None, None, at(1), False, None, "social") for n in range(9, 14)]
+    calls = [("app", "complaint", who, None, at(1), at(1, 13) if who == "c" else None, "crm") for who in "ccd"]
+    row, = engagement_daily.build(frame(MESSAGE, posts), frame(INTERACTION, calls)).collect()
+    assert (row.people, row.mentions, row.complaints, row.answers) == (4, 9, 3, 2)
+    assert (row.people_in_mentions, row.people_in_complaints, row.people_in_answers) == (2, 2, 1)
+    assert (row.most_in_mentions, row.most_in_complaints, row.most_in_answers) == (5, 2, 2), "who is not named is one"
+
+
 def test_engagement_daily_derived(frame: Any) -> None:
     protected = frame("answers long, median_answer_minutes double", [(10, 12.5), (10, 12.49), (None, 12.0), (10, 0.0)])
     got = [r.median_answer_minutes for r in engagement_daily.derive(protected).collect()]
@@ -198,7 +208,7 @@ def test_products_keep_to_their_contracts(frame: Any, product: str) -> None:
     built = module.derive(built) if hasattr(module, "derive") else built
     built = treat.apply(built.withColumnRenamed("person_key", "person_id").withColumn("seed", F.lit(0)), contract.table.columns,
                         "seed", date(2026, 1, 1)) if not contract.is_aggregate else built
-    assert {f.name: f.dataType for f in built.schema.fields if not f.name.startswith(PEOPLE_IN)} == {
+    assert {f.name: f.dataType for f in built.schema.fields if not f.name.startswith((PEOPLE_IN, MOST_IN))} == {
         c.name: SPARK_TYPES[c.type] for c in contract.table.columns}
     assert built.collect() == []
 

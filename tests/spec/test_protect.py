@@ -38,6 +38,20 @@ def test_events_of_few_people_vanish(frame: Any) -> None:
     assert {int(r.name): r.calls for r in left.collect()} == {n: expected for n, (_, _, expected) in enumerate(EVENTS)}
 
 
+# events, people behind them, the most of one -> what leaves where nobody may have more than four fifths.
+DOMINATED = [(100, 20, 80, 100), (100, 20, 81, None), (10, 10, 1, 10), (100, 7, 10, None), (100, 20, None, None)]
+
+
+def test_cells_that_one_person_dominates_vanish(frame: Any) -> None:
+    rows = frame("name string, people long, calls long, people_in_calls long, most_in_calls long",
+                 [(str(n), 30, e, p, m) for n, (e, p, m, _) in enumerate(DOMINATED)])
+    left = protect.suppress(rows, "people", ["calls"], 7, 5, 0.8)
+    assert left.columns == ["name", "people", "calls"]
+    assert {int(r.name): r.calls for r in left.collect()} == {n: expected for n, (_, _, _, expected) in enumerate(DOMINATED)}
+    without = {int(r.name): r.calls for r in protect.suppress(rows, "people", ["calls"], 7, 5).collect()}
+    assert without[1] == without[4] == 100 and without[3] is None
+
+
 @pytest.mark.parametrize(("rounding", "expected"), [
     (None, [8, 9, 10, 14, 15]), (1, [8, 9, 10, 14, 15]), (10, [10, 10, 10, 10, 20]), (3, [9, 9, 9, 15, 15]),
 ])
