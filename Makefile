@@ -27,7 +27,7 @@ test: $(VENV)/.ready  ## Run all tests; those on Apache Spark need Java.
 	$(BIN)/python -m pytest -m "not spark" -n 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python -m pytest -m spark tests/spark
 
-test-faults: $(VENV)/.ready  ## Kill stages of the whole flow anywhere and run them again (KILLS=140), and a release of five tables at each step.
+test-faults: $(VENV)/.ready  ## Kill stages of the whole flow anywhere and run them again (KILLS=140), and a release of six tables at each step.
 	CONCORD_KILLS=$(or $(KILLS),140) $(BIN)/python -m pytest -s tests/faults
 
 test-corruptions: $(VENV)/.ready  ## Corrupt 200 good batches and name those that were not caught; 50 good ones must pass.

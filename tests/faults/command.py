@@ -21,7 +21,6 @@ from tests.faults.points import Kill, Points
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.faults.warm"])
 MOST_SECONDS = 300
-FIFTH = "optin_rates_too"  # A product that tests may declare: its rows are made like those of optin_rates.
 
 
 @dataclass(frozen=True)

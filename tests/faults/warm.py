@@ -3,7 +3,6 @@
 import importlib
 import os
 import pkgutil
-import sys
 import threading
 
 import tqdm
@@ -17,5 +16,4 @@ os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")  # Read when it is import
 for name in ("great_expectations", "pysail.spark", "pyspark.sql.connect.session", "boto3",
              *(f"jobs.run.{module.name}" for module in pkgutil.iter_modules(jobs.run.__path__))):
     importlib.import_module(name)
-sys.modules[f"jobs.products.{command.FIFTH}"] = importlib.import_module("jobs.products.optin_rates")
 tqdm.tqdm.set_lock(threading.RLock())  # Its own is a semaphore of the system, which a killed process would leave behind.

@@ -97,7 +97,8 @@ def test_people_of_whom_little_is_known(home: Settings, person: str, reason: str
 def test_all_products_of_a_release_and_those_that_hold_no_person(home: Settings) -> None:
     answers = {a["product"]: a for a in told(home, Asked(GROUP, 1))}
     assert set(answers) == set(catalog().products)
-    for name in set(answers) - {GLUCOSE}:
+    assert (answers["patient_profile"]["is_in_release"], answers["patient_profile"]["then"]["reason_code"]) == (True, "permitted")
+    for name in set(answers) - {GLUCOSE, "patient_profile"}:
         assert (answers[name]["is_in_release"], answers[name]["then"]["reason_code"]) == (None, "legitimate_interest")
         assert answers[name]["then"]["statements"] == []
 
@@ -120,7 +121,7 @@ def test_replay_gives_the_release(home: Settings) -> None:
                                             "without_rows": 0}
         assert {p["is_account_equal"] and p["agrees"] for p in found.values()} == {True}
         assert (found[GLUCOSE]["permitted_rows"], found[GLUCOSE]["withheld_rows"]) == (4 * permitted, 48 - 4 * permitted)
-        assert {name for name, p in found.items() if p["people"] is None} == set(catalog().products) - {GLUCOSE}
+        assert {name for name, p in found.items() if p["people"] is None} == set(catalog().products) - {GLUCOSE, "patient_profile"}
 
 
 def test_a_release_that_holds_somebody_without_a_permit_is_said(home: Settings) -> None:

@@ -6,8 +6,10 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pyarrow.parquet as pq
@@ -55,17 +57,26 @@ def bucket() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def store(bucket: str, monkeypatch: pytest.MonkeyPatch):
+@contextmanager
+def filled(bucket: str, patch: pytest.MonkeyPatch, objects: Mapping[str, bytes]) -> Iterator[Any]:
+    """The partner's bucket with these objects in it; it is gone afterwards."""
     client = boto3.client("s3", endpoint_url=bucket, aws_access_key_id="a", aws_secret_access_key="b",
                           region_name="eu-central-1")
     client.create_bucket(Bucket="glycemia-institute", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    monkeypatch.setenv("CONCORD_CONNECTION_CONCORD_GLYCEMIA_INSTITUTE",
-                       json.dumps({"base_url": bucket, "login": "a", "password": "b", "ca_file": ""}))
+    patch.setenv("CONCORD_CONNECTION_CONCORD_GLYCEMIA_INSTITUTE",
+                 json.dumps({"base_url": bucket, "login": "a", "password": "b", "ca_file": ""}))
+    for key, content in objects.items():
+        client.put_object(Bucket="glycemia-institute", Key=key, Body=content)
     yield client
     for item in client.list_objects_v2(Bucket="glycemia-institute").get("Contents", []):
         client.delete_object(Bucket="glycemia-institute", Key=item["Key"])
     client.delete_bucket(Bucket="glycemia-institute")
+
+
+@pytest.fixture
+def store(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with filled(bucket, monkeypatch, {}) as client:
+        yield client
 
 
 def names(store) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,23 +26,50 @@ from jobs.run.release import release
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from tests import small_lake
-from tests.integration.test_extract import RECIPIENT, RUN, airflow, bucket, names, prepared, store
+from tests.integration.airflow_stand_in import Run, serving
+from tests.integration.test_extract import RECIPIENT, RUN, airflow, bucket, filled, names, prepared
 
-__all__ = ["airflow", "bucket", "store"]
+__all__ = ["airflow", "bucket"]
 
 WITH_CONSENT = ("glucose_daily", "patient_profile", "optin_rates")  # What a withdrawal is built anew for.
 SAID = datetime(2026, 10, 9, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def home(small_release: Settings, tmp_path: Path) -> Settings:
-    return small_lake.copy(small_release, tmp_path / "home")
+@dataclass(frozen=True)
+class Sent:
+    """A lake of which an extract of ten people was delivered, and what the recipient's bucket holds since."""
+
+    home: Settings
+    extract_id: str
+    objects: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def first(small_release: Settings, tmp_path_factory: pytest.TempPathFactory, bucket: str) -> Sent:
+    """Made once, copied by each test."""
+    made, run = small_lake.copy(small_release, tmp_path_factory.mktemp("sent") / "home"), Run()
+    with (serving(run) as address, pytest.MonkeyPatch.context() as patch, filled(bucket, patch, {}) as client):
+        patch.setenv("CONCORD_CONNECTION_CONCORD_AIRFLOW",
+                     json.dumps({"base_url": address, "login": "concord", "password": "x", "ca_file": ""}))
+        extract_id = delivered(made, run, "first")
+        return Sent(made, extract_id, {key: client.get_object(Bucket="glycemia-institute", Key=key)["Body"].read() for key in names(client)})
 
 
 @pytest.fixture
-def sent(home: Settings, airflow, store) -> str:
-    """An extract that the recipient was delivered: ten people."""
-    return delivered(home, airflow, "first")
+def home(first: Sent, tmp_path: Path) -> Settings:
+    return small_lake.copy(first.home, tmp_path / "home")
+
+
+@pytest.fixture
+def store(first: Sent, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    with filled(bucket, monkeypatch, first.objects) as client:
+        yield client
+
+
+@pytest.fixture
+def sent(first: Sent, store: Any) -> str:
+    """The extract that the recipient was delivered."""
+    return first.extract_id
 
 
 def delivered(home: Settings, airflow: Any, run_id: str) -> str:
@@ -182,12 +210,13 @@ def relink(home: Settings, rows: list[dict[str, Any]]) -> None:
         into.replace("vault.link", spark.createDataFrame(table))
 
 
-def test_what_was_not_delivered_is_not_recalled(home, airflow, store):
+def test_what_was_not_delivered_is_not_recalled(small_release, tmp_path, airflow, store):
+    home, before = small_lake.copy(small_release, tmp_path / "undelivered"), names(store)
     extract_id = prepared(home, airflow, "kept")["extract_id"]
     record(home, extract_id, (RUN[0], "kept"))
     say(home, "person-3")
     assert recall(home, RECIPIENT).result == "unchanged"
-    assert names(store) == []
+    assert names(store) == before
 
 
 def test_an_extract_that_expired_is_not_recalled(home, sent, store, monkeypatch):

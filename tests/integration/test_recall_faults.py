@@ -13,10 +13,10 @@ from jobs.errors import ConsentUnreadable, IntegrityError, SourceUnavailable
 from jobs.ledger import withdrawals
 from jobs.run.recall import recall
 from jobs.stages import extract as extract_stage
-from tests.integration.test_extract import RECIPIENT, airflow, bucket, held, names, store
-from tests.integration.test_recall import fetched, home, lake, pseudonym, say, sent
+from tests.integration.test_extract import RECIPIENT, airflow, bucket, held, names
+from tests.integration.test_recall import fetched, first, home, lake, pseudonym, say, sent, store
 
-__all__ = ["airflow", "bucket", "home", "sent", "store"]
+__all__ = ["airflow", "bucket", "first", "home", "sent", "store"]
 
 
 def test_a_store_that_does_not_answer_leaves_nothing_issued_and_the_next_run_makes_good(home, sent, store, monkeypatch):
