@@ -16,7 +16,9 @@ from pyspark.sql import functions as F
 from contracts import table
 from contracts.areas import AREAS, MERGED
 from contracts.treatments import TAKES, AgeBand, Area, Band, DateShift, Mask, Year
+from contracts.vocabulary import Treatment
 
+AS_IT_IS = (Treatment.KEEP, Treatment.PSEUDONYM)  # A pseudonym is in its column already.
 OLD = 90  # 45 CFR 164.514(b)(2)(i)(C): ages over 89 are one category.
 OLDEST = 150
 COVER = "***"
@@ -24,7 +26,7 @@ TYPES = {"integer": "int"}  # What the engine calls a type, where contracts call
 
 
 class Unfit(ValueError):
-    """A column of rows has another type than its treatment takes."""
+    """A column has another type than its treatment takes, or a treatment that nothing does."""
 
 
 def apply(rows: DataFrame, columns: Sequence[table.Column], seed: str, on: date) -> DataFrame:
@@ -38,8 +40,12 @@ def apply(rows: DataFrame, columns: Sequence[table.Column], seed: str, on: date)
 
 
 def lost(rows: DataFrame, treated: DataFrame, columns: Sequence[table.Column]) -> dict[str, int]:
-    """How many values of each treated column are null now, since they could not be treated; without those that lost none."""
+    """How many values of each column its treatment made null: what could not be treated, and years that tell of an old age.
+
+    Columns that lost none are left out.
+    """
     names = [column.name for column in columns if column.treatment in TAKES]
+
     def filled(frame: DataFrame) -> dict[str, Any]:
         counts = frame.agg(*[F.count(F.col(name)).alias(name) for name in names]).collect()[0]
         return dict(counts.asDict())
@@ -126,4 +132,6 @@ def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> 
             return band(value, options)
         case Mask():
             return mask(value, options)
-    return value
+    if treatment in AS_IT_IS:
+        return value
+    raise Unfit(f"column {column.name} has treatment {treatment}, which nothing does to rows about persons")

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from contracts.protection import ROW_TREATMENTS
 from contracts.table import Column
 from contracts.vocabulary import Treatment
 from jobs.stages import treat
@@ -104,10 +105,21 @@ def test_what_could_not_be_treated_is_counted(frame: Any) -> None:
     assert treat.lost(rows, treat.apply(rows, columns, "date_seed", ON), columns) == {"zip": 1, "age": 2}
 
 
-def test_every_treatment_of_rows_has_its_function() -> None:
-    """What a contract may say of rows about persons is done, or leaves a value as it is on purpose."""
-    from contracts.protection import ROW_TREATMENTS
+SAMPLES: dict[str, tuple[str, Any, str, dict[str, Any]]] = {
+    "date_shift": ("date", date(2024, 2, 27), "date", {"max_days": 30, "keep_weekday": False}), "year": ("date", date(2024, 2, 27), "int", {"oldest": 89}),
+    "age_band": ("int", 42, "string", {"width": 5}), "area": ("string", "02139", "string", {"scheme": "us_zip3"}),
+    "band": ("double", 5.5, "string", {"edges": [1]}), "mask": ("string", "A123", "string", {"keep_last": 1})}
 
-    assert {str(t) for t in ROW_TREATMENTS} - {"keep", "pseudonym"} == {
-        name for name in ("date_shift", "year", "age_band", "area", "band", "mask") if callable(getattr(treat, name))}
-    assert Treatment.PSEUDONYM in ROW_TREATMENTS
+
+@pytest.mark.parametrize("name", [str(t) for t in ROW_TREATMENTS])
+def test_every_treatment_of_rows_is_done(frame: Any, name: str) -> None:
+    """What a contract may say of rows about persons changes a value, or leaves it as it is on purpose."""
+    type_, value, left, options = SAMPLES.get(name, ("string", "x", "string", {}))
+    (made,) = treated(frame, f"it {type_}", [value], column("it", left, name, **options))
+    assert (made == value) == (name in ("keep", "pseudonym")) and made is not None
+
+
+@pytest.mark.parametrize("name", [str(t) for t in Treatment if t not in ROW_TREATMENTS])
+def test_a_treatment_that_nothing_does_is_refused(frame: Any, name: str) -> None:
+    with pytest.raises(treat.Unfit, match=f"^column it has treatment {name}, which nothing does to rows about persons$"):
+        treated(frame, "it string", ["x"], column("it", "string", name))
