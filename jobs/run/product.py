@@ -11,6 +11,7 @@ from contracts import ContractError
 from contracts.consent_loss import NOTED
 from contracts.majors import family
 from contracts.model import Product
+from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
@@ -63,10 +64,13 @@ def use_of(shell: Shell, product: Product, now: datetime) -> dict[str, Any]:
 
 
 def is_current(product: Product, note: dict[str, Any], versions: dict[str, int], now: datetime) -> bool:
-    """Whether a candidate with that note is what a build would make now: same contract, same inputs, same consents."""
+    """Whether a candidate with that note is what a build would make now: same contract, inputs and consents, and nobody who has
+    since grown too old for their year to be told."""
+    aged = any(isinstance(c.treatment_options, Year) and c.treatment_options.oldest is not None for c in product.table.columns)
+    of_another_year = aged and datetime.fromisoformat(note.get("as_of", now.isoformat())).year != now.year
     lapsed = note.get("until") is not None and datetime.fromisoformat(note["until"]) <= now
     told = not product.legal_basis.rests_on_consent or NOTED in note
-    return note.get("contract") == product.sha256 and note.get("inputs") == versions and told and not lapsed
+    return note.get("contract") == product.sha256 and note.get("inputs") == versions and told and not (lapsed or of_another_year)
 
 
 def candidate_id(product: str, version: int) -> str:
@@ -132,7 +136,7 @@ def _protected(shell: Shell, product: Product, made: Any, now: datetime) -> tupl
         own = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
         rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
         if lost := treat.lost(own, rows, product.table.columns):
-            shell.report.facts.update(could_not_be_treated=lost)
+            shell.report.facts.update(nulls_by_treatment=lost)
         entries = [Entry(name, "released", "-", rows.count())]
     else:
         assert product.counts_people is not None and product.minimum_cell is not None

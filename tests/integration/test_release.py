@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -146,6 +146,27 @@ def test_unknown_products_and_releases_are_said(home):
         released("glucose_daily", 9, settings=home)
     with pytest.raises(LakeError, match="no release group is called 'marketing'; there are engagement"):
         released_group("marketing", settings=home)
+
+
+def test_a_candidate_that_tells_years_is_of_one_year():
+    """On New Year's Day somebody turns 90 this year whose year could be told until then."""
+    product, versions = catalog().products["patient_profile"], {"core.identity": 1}
+    note = {"contract": product.sha256, "inputs": versions, "until": None, "consent_loss": 1, "as_of": "2026-12-31T23:00:00+00:00"}
+    assert is_current(product, note, versions, datetime(2026, 12, 31, 23, 59, tzinfo=UTC))
+    assert not is_current(product, note, versions, datetime(2027, 1, 1, tzinfo=UTC))
+    told = catalog().products["glucose_daily"]
+    assert is_current(told, {**note, "contract": told.sha256}, versions, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+def test_a_build_says_how_many_values_its_treatments_took(home):
+    lake = Lake(home.lake_root, catalog().tables)
+    small_lake.append(lake, "core.identity", [
+        {"source_person_id": f"person-{n}", "birth_on": date(1920 if n < 3 else 1980, 1, 1), "country_code": "DE", "postcode": code,
+         "version_at": datetime(2026, 10, 2, tzinfo=UTC)} for n, code in enumerate(["80331", "8033", "x", None, "10115"])], "crm.000002")
+    report = build(home, "patient_profile")
+    assert report.facts["nulls_by_treatment"] == {"birth_year": 3, "region_code": 2}
+    rows = [(r["birth_year"], r["region_code"]) for r in lake.arrow("product.patient_profile").to_pylist()]
+    assert sorted((r for r in rows if r != (None, None)), key=str) == [(1980, "10"), (1980, None), (None, "80")]
 
 
 def test_a_dominance_that_nothing_was_weighed_for_builds_nothing(home, monkeypatch):
