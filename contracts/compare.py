@@ -70,6 +70,11 @@ def _ends(old: Any, new: Any) -> Breaks:
     return "readers" if old and new and new.on < old.on else None
 
 
+def _held(old: Any, new: Any) -> Breaks:
+    """To be held to a profile is a promise more; to be held to none or to another one takes a promise away."""
+    return None if old is None else "readers"
+
+
 def _upper(old: Any, new: Any) -> Breaks:
     return "sources" if new is not None and (old is None or new < old) else "readers"
 
@@ -114,7 +119,7 @@ def _terms(old: Any, new: Any) -> Breaks:
 # Every field of every model has a judge, or is compared part by part (tests/contracts/test_compare.py).
 COLUMN: dict[str, Judge] = {
     "type": _readers, "key": _readers, "category": _readers, "treatment": _readers, "treatment_options": _readers,
-    "identifier": _readers, "event_time": _readers, "required": _required,
+    "identifier": _held, "event_time": _readers, "required": _required,
     "allowed_values": _terms, "pattern": _rule, "minimum": _lower, "maximum": _upper, "max_length": _upper,
     "not_in_future": _rule, "derived": _safe, "description": _safe, "origins": _safe}
 TABLE: dict[str, Judge] = {"description": _safe}  # Its rules are compared by name.
@@ -124,13 +129,12 @@ PRODUCT: dict[str, Judge] = {
     **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
     "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,
     "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _others,
-    "dominance": _readers, "retention_days": _less,
-    "retirement": _ends, "profile": _readers}
+    "dominance": _readers, "retention_days": _less, "retirement": _ends, "profile": _held}
 RECIPIENT: dict[str, Judge] = {
     **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
     "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _others,
     "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less,
-    "profile": _readers}
+    "profile": _held}
 SOURCE: dict[str, Judge] = {
     **COMMON, "connection": _connector, "schedule": _safe, "on_change": _safe, "retention_days": _less, "legal_basis": _readers,
     "jurisdictions": _others, "link_purposes": _others, "refusal": _readers, "reject_limit": _limit}

@@ -83,7 +83,7 @@ class Profile(Frozen):
 
 def profile(name: str, folders: tuple[Path, ...]) -> Profile:
     """The profile of that name in the folders of contracts, the last of which that has one counts. Raises ContractError."""
-    known = {path.stem: path for folder in folders for path in sorted((folder / FOLDER).glob("*.yaml"))}
+    known = _files(folders)
     if name not in known:
         raise ContractError(f"no profile is called {name!r}{near(name, known)}; there are {', '.join(sorted(known))}")
     path = known[name]
@@ -100,6 +100,15 @@ def profile(name: str, folders: tuple[Path, ...]) -> Profile:
     if made.id != name:
         raise ContractError(f"{path}:{places.at(['id'])}: id is {made.id}, the file is called {name}.yaml; make them the same")
     return made
+
+
+def check(folders: tuple[Path, ...]) -> int:
+    """Read every profile; how many there are. Raises ContractError for the first that is broken."""
+    return len([profile(name, folders) for name in _files(folders)])
+
+
+def _files(folders: tuple[Path, ...]) -> dict[str, Path]:
+    return {path.stem: path for folder in folders for path in sorted((folder / FOLDER).glob("*.yaml"))}
 
 
 def refuse_other_treatment(profile: Profile, table: Table, made_of: Table | None = None) -> None:

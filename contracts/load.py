@@ -81,6 +81,8 @@ def check_files(paths: list[Path]) -> int:
     roots = folders()
     every = [p for kind in (*TABLE_KINDS, *KINDS) for p in _files(roots, kind)]
     known = _catalog(roots)
+    if not paths:
+        deidentification.check(roots)
     products, own = dict(known.products), {p.resolve() for p in every}
     for path in sorted(paths, key=_order) or every:
         kind = path.resolve().parent.name

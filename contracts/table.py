@@ -30,8 +30,7 @@ class Column(Frozen):
     """One column of a table: its type, its constraints, what it tells about a person, and its origin.
 
     ``identifier`` says which one of a profile it tells of, or ``none``; ``event_time`` that the row happened then;
-    ``derived`` of an aggregate's column that it is made from protected
-    cells, and null where one it needs is null.
+    ``derived`` of an aggregate's column that it is made from protected cells, and null where one it needs is null.
     """
 
     name: Name

@@ -18,7 +18,7 @@ from contracts.places import near
 from contracts.reading import ContractError
 from contracts.vocabulary import Treatment
 from jobs.fhir.ages import capped
-from jobs.fhir.elements import RESOURCE, Element, elements, is_resource
+from jobs.fhir.elements import PRIMITIVES, RESOURCE, Element, elements, is_resource, is_type
 from jobs.stages.pseudonymise import digest
 
 ID = r"[A-Za-z0-9.-]{1,64}"
@@ -45,6 +45,9 @@ def refuse_unknown(profile: Profile) -> None:
             raise ContractError(f"profile {profile.id}: fhir.elements {place}: FHIR has no type {owner}") from None
         if name not in known:
             raise ContractError(f"profile {profile.id}: fhir.elements {place}: FHIR has no such element{near(name, known)}")
+    for kind in profile.fhir.types:
+        if kind not in (*PRIMITIVES.values(), "boolean") and not is_type(kind):
+            raise ContractError(f"profile {profile.id}: fhir.types {kind}: FHIR has no such type")
     for kind in profile.fhir.resources:
         if not is_resource(kind):
             raise ContractError(f"profile {profile.id}: fhir.resources {kind}: FHIR has no such resource")

@@ -53,12 +53,17 @@ def elements(type_: str) -> dict[str, Element]:
     return {name: element for name, element in found.items() if element and name not in NO_ELEMENTS and not name.startswith("_")}
 
 
-def is_resource(type_: str) -> bool:
-    """Whether a type is one of resources, not of their parts."""
+def is_type(type_: str) -> bool:
+    """Whether FHIR has such a type that is made of elements."""
     try:
-        return "meta" in elements(type_)
+        return bool(elements(type_))
     except KeyError:
         return False
+
+
+def is_resource(type_: str) -> bool:
+    """Whether a type is one of resources, not of their parts."""
+    return is_type(type_) and "meta" in elements(type_)
 
 
 def _element(field: Any) -> Element | None:

@@ -173,6 +173,11 @@ def test_a_product_may_end_later_and_not_sooner_than_was_said(then: str | None, 
     assert compare.PRODUCT["retirement"](end(then), end(now)) == breaks
 
 
+@pytest.mark.parametrize("judge", [compare.PRODUCT["profile"], compare.RECIPIENT["profile"], compare.COLUMN["identifier"]])
+def test_a_profile_is_a_promise_more_and_to_leave_it_one_less(judge: compare.Judge) -> None:
+    assert (judge(None, "a"), judge("a", None), judge("a", "b")) == (None, "readers", "readers")
+
+
 @pytest.mark.parametrize(("today", "breaks"), [(date(2027, 6, 30), "readers"), (date(2027, 7, 1), None)])
 def test_what_is_retired_after_its_last_day_breaks_nobody(tmp_path: Path, today: date, breaks: str | None) -> None:
     """As the error of one that has ended demands."""

@@ -112,10 +112,13 @@ def test_it_is_refused_where_it_is_not(tmp_path: Path, column: str, scheme: str,
     ("  ageCodes:", "  ages: []\n  ageCodes:", r":\d+: fhir.ages: Extra inputs are not permitted"),
     ("  names: []", "  none: []\n  names: []", r"identifiers.none is what a column says that tells of none"),
 ])
-def test_a_broken_profile_is_refused(tmp_path: Path, there: str, instead: str, said: str) -> None:
+def test_a_broken_profile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str, instead: str, said: str) -> None:
     text = (OWN / "profiles" / "hipaa_safe_harbor.yaml").read_text("utf-8")
     assert there in text
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "hipaa_safe_harbor.yaml").write_text(text.replace(there, instead, 1), "utf-8")
     with pytest.raises(ContractError, match=said):
         profile("hipaa_safe_harbor", (OWN, tmp_path))
+    monkeypatch.setenv("CONCORD_CONTRACTS", str(tmp_path))
+    with pytest.raises(ContractError, match=said):
+        check_files([])

@@ -208,7 +208,8 @@ def test_odd_values_stop_nothing(treating: Deidentifier, said: Json) -> None:
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"elements": {"Condition.onsetRang": "drop"}}, r"FHIR has no such element \(did you mean onsetRange\?\)"),
-    ({"elements": {"Kondition.onset": "drop"}}, "FHIR has no type Kondition"), ({"resources": {"HumanName": "reject"}}, "FHIR has no such resource")])
+    ({"elements": {"Kondition.onset": "drop"}}, "FHIR has no type Kondition"), ({"types": {"HumanNam": "drop"}}, "fhir.types HumanNam: FHIR has no such type"),
+    ({"resources": {"HumanName": "reject"}}, "FHIR has no such resource")])
 def test_a_profile_that_names_what_fhir_does_not_have_is_refused(harbor: Profile, change: Json, said: str) -> None:
     refuse_unknown(harbor)
     with pytest.raises(ContractError, match=said):
