@@ -200,7 +200,7 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     permitted = judged.where("is_permitted")
     pseudonyms.complete(shell, recipient.pseudonym_domain, permitted)
     own = pseudonymise.apply(permitted, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
-    treated = treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date())
+    treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
     marked = protect.mark_groups(treated, recipient.group_columns, column, recipient.minimum_group)
     apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])
              for r in protect.account(marked).collect()]

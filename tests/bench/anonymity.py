@@ -11,13 +11,12 @@ searches for levels too, holds the rows in memory and needs Java; it is not run 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.process import run
+from tests.bench.process import keep, run
 
 QUASI = ("age", "sex", "postcode", "country", "job", "year")
 STEPS = {"concord": "Concord finds the best levels for k = 5", "pycanon": "pyCanon measures k of the rows as they are"}
@@ -32,9 +31,7 @@ def main(millions: float) -> None:
             said, peak = run("tests.bench.anonymity", step, folder, "")
             rows.append({"step": name, "seconds": round(float(said[-1]), 1), "peak_mb": round(peak), "found": " ".join(said[:-1])})
             print(f"{name:44} {rows[-1]['seconds']:6.1f} s {rows[-1]['peak_mb']:8,} MB   {rows[-1]['found']}", flush=True)
-    home = Path(os.environ.get("CONCORD_HOME", ".concord"))
-    home.mkdir(exist_ok=True)
-    (home / "bench-anonymity.json").write_text(json.dumps({"millions": millions, "steps": rows}, indent=2), encoding="utf-8")
+    keep("anonymity", {"millions": millions, "steps": rows})
 
 
 def make(folder: Path, millions: float) -> None:

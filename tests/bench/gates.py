@@ -11,8 +11,6 @@ its own, the steps take turns three times.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import tempfile
 import time
@@ -22,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from contracts.quality import HISTORY
-from tests.bench.process import run
+from tests.bench.process import keep, run
 
 ROUNDS = 3
 STEPS = {"copy": "read and write the table", "stock": "stock Great Expectations", "gate": "Concord's gate",
@@ -47,9 +45,7 @@ def main(millions: float) -> None:
              "peak_mb": round(max(p for _, p in times))} for step, times in found.items()]
     for row in rows:
         print(f"{row['step']:28} {row['seconds']:6.2f} s {row['of_reading_and_writing']:5.0%} {row['peak_mb']:8,} MB")
-    home = Path(os.environ.get("CONCORD_HOME", ".concord"))
-    home.mkdir(exist_ok=True)
-    (home / "bench-gates.json").write_text(json.dumps({"millions": millions, "steps": rows}, indent=2), encoding="utf-8")
+    keep("gates", {"millions": millions, "steps": rows})
 
 
 def make(spark: Any, folder: Path, rows: int) -> None:

@@ -1,10 +1,13 @@
-"""A measured step in a process of its own."""
+"""A measured step in a process of its own, and where figures are kept."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 
 def run(module: str, step: str, *words: str) -> tuple[list[str], float]:
@@ -16,3 +19,10 @@ def run(module: str, step: str, *words: str) -> tuple[list[str], float]:
     if process.returncode:
         raise SystemExit(f"step {step} failed with exit status {process.returncode}")
     return said.split(), usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def keep(name: str, figures: dict[str, Any]) -> None:
+    """Write figures to bench-NAME.json in the Concord home."""
+    home = Path(os.environ.get("CONCORD_HOME", ".concord"))
+    home.mkdir(exist_ok=True)
+    (home / f"bench-{name}.json").write_text(json.dumps(figures, indent=2), encoding="utf-8")

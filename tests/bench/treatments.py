@@ -11,8 +11,6 @@ number and puts age and postcode into bands and areas. Each step is a process of
 from __future__ import annotations
 
 import hmac
-import json
-import os
 import sys
 import tempfile
 import time
@@ -22,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.bench.process import run
+from tests.bench.process import keep, run
 
 ROUNDS = 5
 STEPS = {"copy": "read, join and write", "treat": "Concord pseudonymises and treats", "loop": "bare loop of hmac.digest",
@@ -46,9 +44,7 @@ def main(millions: float) -> None:
              "peak_mb": round(max(p for _, p in times))} for step, times in found.items()]
     for row in rows:
         print(f"{row['step']:34} {row['seconds']:6.2f} s {row['of_its_rival']:5.2f} {row['peak_mb']:8,} MB")
-    home = Path(os.environ.get("CONCORD_HOME", ".concord"))
-    home.mkdir(exist_ok=True)
-    (home / "bench-treatments.json").write_text(json.dumps({"millions": millions, "steps": rows}, indent=2), encoding="utf-8")
+    keep("treatments", {"millions": millions, "steps": rows})
 
 
 def make(folder: Path, millions: float) -> None:
