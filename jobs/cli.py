@@ -20,6 +20,7 @@ from jobs import (
     cli_drift,
     cli_explain,
     cli_freshness,
+    cli_keys,
     cli_link,
     cli_loss,
     cli_quality,
@@ -44,11 +45,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.",
                   epilog="Exit status:  " + "  ".join(f"{int(code)}: {code.__doc__}" for code in ExitCode))
 extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver, list.")
-keys_app = typer.Typer(no_args_is_help=True, help="Keys of this installation.")
 app.add_typer(cli_consent.app, name="consent")
 app.add_typer(cli_contract.app, name="contract")
 app.add_typer(extract_app, name="extract")
-app.add_typer(keys_app, name="keys")
 app.add_typer(cli_zones.app, name="zones")
 app.command()(cli_anonymity.anonymity)
 app.command()(cli_loss.consent_loss)
@@ -225,22 +224,6 @@ def engine(port: Annotated[int, typer.Option(help="Port on loopback; 0 picks a f
     serve(port, ready_file or None)
 
 
-@keys_app.command("create")
-def keys_create() -> None:
-    """Make the master secret and the signing key, once, readable by this user only.
-
-    CONCORD_MASTER says where the master secret is: file (in the folder of keys), secretsmanager:NAME (a secret of AWS), or
-    kms:KEY (a data key in the folder of keys that this key of AWS KMS wraps); AWS by the credentials that boto3 finds.
-
-    Example: CONCORD_MASTER=kms:alias/concord concord keys create
-    """
-    from jobs import keys
-
-    settings = Settings()
-    made = keys.create(settings.keys, settings.master)
-    typer.echo(f"keys {'created' if made else 'were already there'} in {settings.keys}")
-
-
 def _known(kind: str, name: str, there: Iterable[str]) -> None:
     """Raise ConfigurationError for a name that no contract declares."""
     if name not in (names := sorted(there)):
@@ -260,6 +243,7 @@ def _report(run: Callable[[], Report], said: str | Callable[[dict[str, Any]], st
 cli_link.add(app, _report)
 cli_review.add(app, _report)
 cli_reidentify.add(app, _report)
+cli_keys.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)

@@ -53,7 +53,7 @@ def treat(
     settings = Settings()
     asked = deidentification.profile(profile, folders())
     refuse_unknown(asked)
-    key = keys.domain_key(settings.keys, f"treat/{asked.id}", settings.master)
+    key = keys.reference_key(settings.keys, f"treat/{asked.id}", settings.master)
     treating = Deidentifier(asked, key, _day(on))
     with _written(out) as sink:
         done = _all(file, treating, sink)

@@ -97,6 +97,12 @@ class KeysUnreadable(ConcordError):
     exit_code = ExitCode.CONSENT
 
 
+class StillHeld(ConcordError):
+    """An epoch of keys whose pseudonyms somebody may have; nothing was destroyed."""
+
+    exit_code = ExitCode.CONFIGURATION
+
+
 class ConsentUnreadable(ConcordError):
     """Consent cannot be read; nothing flows."""
 

@@ -33,8 +33,9 @@ class Files:
             return bytes(stream.read())
 
     def names(self) -> set[str]:
-        """The files that lie directly in the folder."""
-        return {info.base_name for info in self._store.get_file_info(fs.FileSelector(self._path)) if info.is_file}
+        """The files in the folder and the folders below it, by their way from it."""
+        found = self._store.get_file_info(fs.FileSelector(self._path, recursive=True))
+        return {info.path.removeprefix(f"{self._path}/") for info in found if info.is_file}
 
     def remove(self, name: str) -> None:
         """Delete a file, if it is there."""

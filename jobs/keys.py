@@ -1,10 +1,12 @@
-"""Keys: a master secret (jobs/key_stores.py), a signing key in a file of mode 0600, and what is derived from them.
+"""Keys: a master secret (jobs/key_stores.py), a signing key and salts in files of mode 0600, and what is derived from them.
 
-Keys never go into a query plan, a log, an argument vector or a table: pseudonyms are computed outside the engine.
+Keys never go into a query plan, a log, an argument vector or a table: pseudonyms are computed outside the engine. The key of a
+domain's epoch needs a salt of its own beside the master secret, so that it is gone once the salt is.
 """
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,8 +15,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from jobs import key_stores
 from jobs.errors import KeysUnreadable
-from jobs.key_files import read_own, write_once
+from jobs.key_files import destroy, read_own, write_once
 
+SALT_BYTES = 32
 SIGNING = "signing.pem"
 PUBLIC = "signing.pub.pem"
 
@@ -33,10 +36,47 @@ def create(folder: Path, place: str = "file") -> bool:
     return made
 
 
-def domain_key(folder: Path, domain: str, place: str = "file") -> bytes:
-    """The 32-byte key of a pseudonym domain: HKDF-SHA256 (RFC 5869) of the master secret. Raises KeysUnreadable."""
-    master = key_stores.master(folder, place)
-    return HKDF(hashes.SHA256(), 32, salt=b"concord", info=b"pseudonym/" + domain.encode()).derive(master)
+def begin_epoch(folder: Path, domain: str, epoch: int) -> None:
+    """Make the salt of an epoch that has no pseudonyms yet; one that is there stays, unless a kill left half of it."""
+    path = _salt(folder, domain, epoch)
+    if not write_once(path, secrets.token_bytes(SALT_BYTES)) and len(read_own(path)) != SALT_BYTES:
+        destroy(path)
+        write_once(path, secrets.token_bytes(SALT_BYTES))
+
+
+def epoch_key(folder: Path, domain: str, epoch: int, place: str = "file") -> bytes:
+    """The 32-byte key of a pseudonym domain in one of its epochs: HKDF-SHA256 (RFC 5869) of the master secret, with the epoch's
+    salt. Raises KeysUnreadable, also without the salt: never is another one made for pseudonyms that are there."""
+    path = _salt(folder, domain, epoch)
+    advice = (f"restore this salt, of epoch {epoch} of {domain}, from its backup; where there is none, begin another epoch: "
+              f"concord keys rotate {domain}")
+    salt = read_own(path, advice)
+    if len(salt) != SALT_BYTES:
+        raise KeysUnreadable(f"{path} holds no {SALT_BYTES} bytes; {advice}")
+    return _derived(key_stores.master(folder, place), salt, f"pseudonym/{domain}/{epoch}")
+
+
+def end_epoch(folder: Path, domain: str, epoch: int) -> None:
+    """Destroy the salt of an epoch, and so its key for ever; one that is gone already is gone. Raises KeysUnreadable."""
+    destroy(_salt(folder, domain, epoch))
+
+
+def has_salt(folder: Path, domain: str, epoch: int) -> bool:
+    """Whether the salt of an epoch is there."""
+    return _salt(folder, domain, epoch).exists()
+
+
+def reference_key(folder: Path, name: str, place: str = "file") -> bytes:
+    """The 32-byte key of references that are no pseudonyms of a domain, and have no epochs. Raises KeysUnreadable."""
+    return _derived(key_stores.master(folder, place), b"concord", f"reference/{name}")
+
+
+def _derived(master: bytes, salt: bytes, info: str) -> bytes:
+    return HKDF(hashes.SHA256(), 32, salt=salt, info=info.encode()).derive(master)
+
+
+def _salt(folder: Path, domain: str, epoch: int) -> Path:
+    return folder / f"{domain}.{epoch}.salt"
 
 
 def signing_key(folder: Path) -> Ed25519PrivateKey:

@@ -17,12 +17,13 @@ from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterP
 from deltalake.exceptions import TableNotFoundError
 
 from contracts.model import Table
-from jobs import stamps
+from jobs import parts, stamps
 from jobs.errors import IntegrityError, LakeError, LostRace, no_right
+from jobs.files import Files
 from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
 from jobs.storage import arrow_files, scanned, storage_options
-from jobs.versions import PROPERTIES, compacted, reach_back, swept
+from jobs.versions import compacted, reach_back, swept
 from jobs.written import GONE, Rows, cast, checked, column_names, merge_statement, refuse_columns, refuse_keys, sound, with_gone
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ class Lake:
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
-                              description=self.contract(name).description, configuration=PROPERTIES,
-                              commit_properties=_properties())
+                              description=self.contract(name).description, configuration=parts.properties(name),
+                              partition_by=parts.columns(name), commit_properties=_properties())
             found = DeltaTable(self.path(name), storage_options=self._options)
             if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
                 found.create_checkpoint()
@@ -112,8 +113,7 @@ class Lake:
 
     def done(self, name: str, once: str) -> int | None:
         """Number last committed under the transaction name ``once``, None when there was none."""
-        number = self.ensure(name).transaction_version(once)
-        return None if number is None else int(number)
+        return None if (number := self.ensure(name).transaction_version(once)) is None else int(number)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The table as a frame, at a version when one is named."""
@@ -129,15 +129,12 @@ class Lake:
 
     def arrow(self, name: str, version: int | None = None, columns: list[str] | None = None,
               filters: pc.Expression | None = None) -> pa.Table:
-        """The table as Arrow, at a version when one is named: for ledger, vault and released products.
-
-        Arrow opens the files itself: one of its threads may outlive the read with a Python file of delta-rs in hand, and
-        then abort the process at its end (apache/arrow 39862).
-        """
+        """The table as Arrow, at a version when one is named: for ledger, vault and released products."""
         table = self.ensure(name) if version is None else self._opened(name)
         if version is not None:
             table.load_as_version(version)
-        return scanned(table.to_pyarrow_dataset(filesystem=arrow_files(self.path(name))), columns, filters)
+        files = arrow_files(self.path(name))  # Not those of delta-rs: a thread with one aborts Python's end (apache/arrow 39862).
+        return scanned(table.to_pyarrow_dataset(filesystem=files), columns, filters)
 
     def append_arrow(self, name: str, rows: Rows, note: dict[str, Any] | None = None,
                      once: tuple[str, int] | None = None) -> None:
@@ -226,20 +223,23 @@ class Lake:
     def purge(self, name: str, rows: DataFrame) -> None:
         """Take these rows out, by key, and remove the files that held them: older versions cannot be read any more.
 
-        A table that releases pin must not be purged. Files that another run is writing are left alone. Nothing of this is
-        lost by a kill: what is there is done again.
-        """
+        A table that releases pin must not be purged. Files that another run is writing are left alone. What a kill leaves is
+        done again."""
         from pyspark.sql import functions as F
 
         self.merge(name, rows.withColumn("is_gone", F.lit(True)), gone="is_gone")
         self._commit(name, lambda: self._writable(name).vacuum(
             retention_hours=0, dry_run=False, enforce_retention_duration=False, commit_properties=_properties()))
 
-    def sweep(self, name: str, keep: Collection[int], hours: int, dry_run: bool = False) -> int:
-        """Remove the files that no version which stood within ``hours`` needs, and none of ``keep``; how many there were.
+    def drop_part(self, name: str, part: dict[str, Any]) -> None:
+        """Take out a part of a table (jobs/parts.py) and all files there ever were of it: older versions cannot be read any more.
+        Nobody may be writing it. What a kill leaves is done again."""
+        self._commit(name, lambda: self._writable(name).delete(parts.where(part), commit_properties=_properties()))
+        Files(f"{self.path(name)}/{parts.folder(part)}").clear()
 
-        Other versions cannot be read any more. With ``dry_run`` they stay.
-        """
+    def sweep(self, name: str, keep: Collection[int], hours: int, dry_run: bool = False) -> int:
+        """Remove the files that no version which stood within ``hours`` needs, and none of ``keep``; how many there were. Other
+        versions cannot be read any more. With ``dry_run`` they stay."""
         return swept(self.ensure(name), self.path(name), keep, hours, dry_run)
 
     def compact(self, name: str) -> int:
@@ -284,8 +284,8 @@ class Lake:
     def _writable(self, name: str) -> DeltaTable:
         """The table to be written: one that was made before tables had properties gets them, in a commit of its own."""
         found = self.ensure(name)
-        if PROPERTIES.items() - found.metadata().configuration.items():
-            found.alter.set_table_properties(dict(PROPERTIES), commit_properties=_properties())
+        if (wanted := parts.properties(name)).items() - found.metadata().configuration.items():
+            found.alter.set_table_properties(wanted, commit_properties=_properties())
         return found
 
     def _commit(self, name: str, write: Callable[[], Any], tries: int = TRIES) -> Any:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from contracts import catalog
 from jobs import keys
 from jobs.lake import Lake
+from jobs.run import epochs
 from jobs.run.people import resolve
 from jobs.run.product import build
 from jobs.run.release import release
@@ -27,8 +28,15 @@ OPEN_PURPOSES = ("adherence_monitoring", "decision_support", "research")
 def settings(home: Path, engine: str) -> Settings:
     """Settings of a home of its own, with keys."""
     made = Settings(home=home, lake="", engine=engine, actor="test")
-    keys.create(made.keys)
+    create_keys(made.keys)
     return made
+
+
+def create_keys(folder: Path) -> None:
+    """Keys, and the salt of each domain's first epoch, so that copies of a home make the same pseudonyms."""
+    keys.create(folder)
+    for domain in epochs.domains(catalog()):
+        keys.begin_epoch(folder, domain, epochs.FIRST)
 
 
 def copy(made: Settings, home: Path) -> Settings:

@@ -19,7 +19,7 @@ from jobs.files import EXTRACTS, Files
 from jobs.lake import Lake
 from jobs.ledger import accounts, extracts, releases
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, entitled, pseudonyms
+from jobs.run import consent, entitled, epochs, pseudonyms
 from jobs.run.gated import gate
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -49,9 +49,10 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
         files = Files(folder(settings, recipient, extract_id))
         content = files.read(stage.MANIFEST) if files.read(stage.SIGNATURE) else None
         if content is None:
-            if _has_it(shell, recipient, pin, snapshot):
+            epoch = epochs.newest(lake, recipient.pseudonym_domain)
+            if _has_it(shell, recipient, pin, snapshot, epoch):
                 return shell.report
-            content = _made(shell, recipient, extract_id, pin, snapshot, files, now)
+            content = _made(shell, recipient, extract_id, pin, snapshot, epoch, files, now)
         body = json.loads(content)
         digest = hashlib.sha256(content).hexdigest()
         extracts.write(lake, extracts.EXTRACT, {
@@ -107,7 +108,7 @@ def deliver(settings: Settings, extract_id: str) -> Report:
         stage.refuse_inactive(recipient, shell.catalog.products[recipient.product])
         files = Files(folder(settings, recipient, extract_id))
         held = {name: files.read(name) for name in (stage.DATA, stage.MANIFEST, stage.SIGNATURE)}
-        stage.verify(recipient, held, keys.public_key(settings.keys), now)
+        body = stage.verify(recipient, held, keys.public_key(settings.keys), now)
         digest = hashlib.sha256(held[stage.MANIFEST] or b"").hexdigest()
         if digest != entry["manifest_sha256"]:
             raise NotApproved(f"the manifest of {extract_id} is not the one the ledger knows")
@@ -119,6 +120,7 @@ def deliver(settings: Settings, extract_id: str) -> Report:
             return shell.report
         _refuse_superseded(lake, entry)
         stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
+        entitled.refuse_retired(shell, recipient, body)
         entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
         upload(recipient, destination, {name: content for name, content in held.items() if content is not None})
         extracts.write(lake, extracts.DELIVERY, {"extract_id": extract_id, "manifest_sha256": digest,
@@ -157,40 +159,44 @@ def _pinned(shell: Shell, recipient: Recipient) -> dict[str, Any]:
     return pins[recipient.product]
 
 
-def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: dict[str, int]) -> bool:
-    """Whether the last extract the recipient received was made from just this."""
+def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: dict[str, int], epoch: int) -> bool:
+    """Whether the last extract the recipient received was made from just this, under the same key."""
     last = extracts.delivered(shell.lake, recipient.id)[-1:]
     for entry in last:
         held = Files(folder(shell.settings, recipient, entry["extract_id"])).read(stage.MANIFEST)
         body = json.loads(held) if held else {}
-        return bool(body and body["release"]["number"] == pin["number"] and body["contract"]["sha256"] == recipient.sha256
+        return bool(body and (body["release"]["number"], body["pseudonym_epoch"]) == (pin["number"], epoch)
+                    and body["contract"]["sha256"] == recipient.sha256
                     and {k: v for k, v in body["consent_snapshot"].items() if k != "as_of"} == snapshot)
     return False
 
 
-def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
+def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
           files: Files, now: datetime) -> bytes:
     with workspace(shell.settings.lake_root, f"extract.{recipient.id}", shell.lake.spark) as work:
-        rows = _rows(shell, recipient, extract_id, pin, snapshot, now, work).toArrow()
+        rows = _rows(shell, recipient, extract_id, pin, snapshot, epoch, now, work).toArrow()
     rows = rows.sort_by([(name, "ascending") for name in recipient.table.key])
     sink = io.BytesIO()
     pq.write_table(rows, sink)
     content = stage.manifest(
         recipient, shell.catalog.products[recipient.product], extract_id,
         {k: pin[k] for k in ("release_group", "number", "table_version")}, {**snapshot, "as_of": now.isoformat()},
-        {stage.DATA: (sink.getvalue(), rows.num_rows)}, now)
+        {stage.DATA: (sink.getvalue(), rows.num_rows)}, now, epoch)
     files.write(stage.DATA, sink.getvalue())
     files.write(stage.MANIFEST, content)
     files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
     return content
 
 
-def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
+def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
           now: datetime, work: Workspace) -> DataFrame:
-    """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once."""
+    """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once.
+
+    The release may have pseudonyms of any epoch that lives.
+    """
     lake, product = shell.lake, shell.catalog.products[recipient.product]
     released = lake.read(product.table.name, pin["table_version"])
-    vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")
+    vault = pseudonyms.named(shell, str(product.pseudonym_domain))
     column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
     rows = released.join(vault.select("person_key", vault["pseudonym"].alias(column)), column, "inner").drop(column)
     judged = work.keep("judged", rows.join(entitled.decisions(shell, recipient, snapshot, now), "person_key", "inner"))
@@ -198,8 +204,8 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
                for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
     accounts.hold(extract_id, pin["rows"], entries)
     permitted = judged.where("is_permitted")
-    pseudonyms.complete(shell, recipient.pseudonym_domain, permitted)
-    own = pseudonymise.apply(permitted, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
+    pseudonyms.complete(shell, recipient.pseudonym_domain, epoch, permitted)
+    own = pseudonymise.apply(permitted, pseudonyms.of(shell, recipient.pseudonym_domain, epoch), column)
     treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
     marked = protect.mark_groups(treated, recipient.group_columns, column, recipient.minimum_group)
     apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])

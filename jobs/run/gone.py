@@ -21,7 +21,6 @@ from jobs.stages.use import Use
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-# Of a domain's form, but with a dot, which no contract's domain has: statements are digested under a key of their own.
 REFERENCES = "ledger.withdrawal"
 
 
@@ -41,9 +40,11 @@ class Basis:
 
 @dataclass(frozen=True)
 class Gone:
-    """A pseudonym of somebody who is gone, why, and the statement behind it where that is a withdrawal."""
+    """A pseudonym of somebody who is gone, whose it is (None where no person has it any more), why, and the statement behind it
+    where that is a withdrawal. Somebody has another pseudonym in each epoch."""
 
     pseudonym: str
+    person_key: str | None
     because: GoneReason
     denial: stage.Denial | None
 
@@ -61,7 +62,7 @@ def find(shell: Shell, held: DataFrame, decisions: DataFrame, basis: Basis) -> l
     for row in sorted(found, key=lambda r: r["pseudonym"]):
         news = stage.first_news(said.get(row["person_key"], ()), conformed, basis.since)
         because = stage.because(row["reason_code"], news, basis.same_terms)
-        gone.append(Gone(row["pseudonym"], because, news if because is GoneReason.WITHDRAWAL else None))
+        gone.append(Gone(row["pseudonym"], row["person_key"], because, news if because is GoneReason.WITHDRAWAL else None))
     return gone
 
 
@@ -74,7 +75,7 @@ def withdrawals(shell: Shell, gone: Iterable[Gone], product: str, subject: str, 
     """
     denials = {gone.denial for gone in gone if gone.denial is not None}
     ordered = sorted(denials, key=lambda d: (d.said_at, d.source, d.record_id))
-    key = keys.domain_key(shell.settings.keys, REFERENCES, shell.settings.master)
+    key = keys.reference_key(shell.settings.keys, REFERENCES, shell.settings.master)
     references = digest(key, [f"{d.source}/{d.record_id}/{d.said_at.isoformat()}" for d in ordered])
     return [{"reference": reference, "product": product, "subject": subject, "effect": effect, "source": d.source,
              "said_at": d.said_at, "known_at": d.known_at, "effective_at": at}

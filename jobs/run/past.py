@@ -42,6 +42,7 @@ class Pinned:
     inputs: dict[str, int]
     versions: dict[str, int]
     pseudonym_domain: str | None
+    pseudonym_epoch: int | None
 
     @property
     def pseudonym_column(self) -> str:
@@ -82,4 +83,5 @@ def pinned(product: Product, pin: dict[str, Any]) -> Pinned:
     use = Use(tuple(held["purposes"]), None, LegalBasis(held["legal_basis"]), pin["decided_at"].replace(tzinfo=UTC),
               tuple(held["categories"]))
     return Pinned(product, pin, use, consent.Terms.read(held["terms"]), {name: versions[name] for name in held["inputs"]},
-                  {name: versions[name] for name in consent.TABLES}, held["pseudonym_domain"])
+                  {name: versions[name] for name in consent.TABLES}, held["pseudonym_domain"],
+                  held["pseudonym_epoch"])

@@ -15,7 +15,7 @@ from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, consent_loss, pseudonyms, stopped
+from jobs.run import consent, consent_loss, epochs, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise, statements, treat
@@ -46,7 +46,7 @@ def build(settings: Settings, product_id: str) -> Report:
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not is_current(product, held, versions, now) or held["use"] != use:
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(product, frames, work), now)
+                rows, made = _protected(shell, product, _build(product, frames, work), use, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
@@ -59,8 +59,9 @@ def build(settings: Settings, product_id: str) -> Report:
 
 def use_of(shell: Shell, product: Product, now: datetime) -> dict[str, Any]:
     """What permits of a product are decided for and on which terms, as its candidate and its release keep it."""
-    return {**consent.document(shell, Use.of(product, now)), "inputs": list(product.inputs),
-            "pseudonym_domain": product.pseudonym_domain}
+    domain = product.pseudonym_domain
+    return {**consent.document(shell, Use.of(product, now)), "inputs": list(product.inputs), "pseudonym_domain": domain,
+            "pseudonym_epoch": epochs.newest(shell.lake, domain) if domain else None}
 
 
 def is_current(product: Product, note: dict[str, Any], versions: dict[str, int], now: datetime) -> bool:
@@ -126,14 +127,15 @@ def _module(product_id: str) -> Any:
         return importlib.import_module(f"jobs.products.{base}")
 
 
-def _protected(shell: Shell, product: Product, made: Any, now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]]]:
+def _protected(shell: Shell, product: Product, made: Any, use: dict[str, Any],
+               now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]]]:
     """The rows that may be released and the account of the rest; built = released + suppressed."""
     built, derive = made
     name, count = product.table.name, built.count()
     if not product.is_aggregate:
-        domain = str(product.pseudonym_domain)
-        pseudonyms.complete(shell, domain, built)
-        own = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
+        epoch = (use["pseudonym_domain"], use["pseudonym_epoch"])
+        pseudonyms.complete(shell, *epoch, built)
+        own = pseudonymise.apply(built, pseudonyms.of(shell, *epoch), pseudonym_column(product))
         rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
         if lost := treat.lost(own, rows, product.table.columns):
             shell.report.facts.update(nulls_by_treatment=lost)

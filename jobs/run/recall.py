@@ -57,7 +57,7 @@ def recall(settings: Settings, recipient_id: str) -> Report:
         versions = consent.versions(shell)
         shell.trail.reads(extracts.DELIVERY, *versions)
         issued: dict[str, int] = {}
-        for delivered in _delivered(shell, recipient, now):
+        for delivered in standing(shell, recipient, now):
             who = _Who(shell, stage.terms(recipient, delivered.manifest), versions, now)
             while notice := _next(shell, delivered, who, now):
                 _issue(shell, recipient, delivered, who, notice)
@@ -89,7 +89,7 @@ class _Who:
         return given.join(pseudonyms.named(self.shell, str(self.recipient.pseudonym_domain)), "pseudonym", "left")
 
 
-def _delivered(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Delivered]:
+def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Delivered]:
     """What the recipient was delivered and may still have."""
     column = next(c.name for c in recipient.table.columns if c.treatment == "pseudonym")
     for entry in extracts.delivered(shell.lake, recipient.id):
@@ -106,19 +106,14 @@ def _delivered(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[De
 def _next(shell: Shell, delivered: Delivered, who: _Who, now: datetime) -> dict[str, Any] | None:
     """The next notice to be issued, kept in our copy of the extract; None when nobody is to be recalled.
 
-    A notice that a killed run left there is the next. One that was issued counts when our copy of it is what the ledger
-    says: otherwise those whom it named are named again.
+    A notice that a killed run left there is the next.
     """
-    issued, told = withdrawals.recalls(shell.lake, delivered.entry["extract_id"]), set[str]()
-    for row in issued:
-        content = delivered.files.read(stage.names(row["number"])[0]) or b""
-        if hashlib.sha256(content).hexdigest() == row["notice_sha256"]:
-            told.update(json.loads(content)["delete"])
+    issued = withdrawals.recalls(shell.lake, delivered.entry["extract_id"])
     number = max((row["number"] for row in issued), default=0) + 1
     name, signature = stage.names(number)
     content = delivered.files.read(name) or b""
     if not stage.is_signed(content, delivered.files.read(signature), keys.public_key(shell.settings.keys)):
-        left = [p for p in delivered.pseudonyms if p not in told]
+        left = not_recalled(shell, delivered)
         found = who.gone(left, _let_in_at(delivered)) if left else []
         if not found:
             return None
@@ -127,6 +122,16 @@ def _next(shell: Shell, delivered: Delivered, who: _Who, now: datetime) -> dict[
         delivered.files.write(name, content)
         delivered.files.write(signature, sign(content, keys.signing_key(shell.settings.keys)))
     return dict(json.loads(content))
+
+
+def not_recalled(shell: Shell, delivered: Delivered) -> list[str]:
+    """The pseudonyms of an extract that no issued notice names, as far as our copy of the notice is what the ledger says."""
+    told = set[str]()
+    for row in withdrawals.recalls(shell.lake, delivered.entry["extract_id"]):
+        content = delivered.files.read(stage.names(row["number"])[0]) or b""
+        if hashlib.sha256(content).hexdigest() == row["notice_sha256"]:
+            told.update(json.loads(content)["delete"])
+    return [p for p in delivered.pseudonyms if p not in told]
 
 
 def _issue(shell: Shell, recipient: Recipient, delivered: Delivered, who: _Who, notice: dict[str, Any]) -> None:

@@ -15,13 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.load import Catalog, catalog
-from contracts.places import near
+from contracts.load import catalog
 from contracts.vocabulary import ReversalPurpose
 from jobs import keys
 from jobs.errors import ConfigurationError, NotAuthorised
 from jobs.lake import Lake
-from jobs.run import asking, pseudonyms
+from jobs.run import asking, epochs, pseudonyms
 from jobs.run.asking import Question
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.schema import arrow_schema
@@ -46,7 +45,7 @@ def request(settings: Settings, domain: str, purpose: ReversalPurpose, question:
         reason = given.reason.strip()
         if not reason or len(reason) > LONGEST_REASON:
             raise ConfigurationError(f"say why, in 1 to {LONGEST_REASON} characters: {asking.SHAPES[asking.Reversed]}")
-        _refuse_other_domain(shell.catalog, domain)
+        epochs.refuse_unknown(shell.catalog, domain)
         _person(shell, domain, given.pseudonym)
         row = {"reversal_id": secrets.token_hex(8), "domain": domain, "reference": _reference(shell, domain, given.pseudonym),
                "purpose_code": str(purpose), "reason": reason, "requested_by": shell.trail.proved_actor,
@@ -98,14 +97,15 @@ def _waiting(shell: Shell, reversal_id: str) -> Answer:
 
 
 def _person(shell: Shell, domain: str, pseudonym: str) -> str:
-    """The person key of a pseudonym. Raises ConfigurationError, which does not repeat it."""
+    """The person key of a pseudonym of any epoch that lives. Raises ConfigurationError, which does not repeat it."""
     if PSEUDONYM.fullmatch(pseudonym):
         wanted = (pc.field("domain") == domain) & (pc.field("pseudonym") == pseudonym)
         found = shell.lake.arrow(pseudonyms.TABLE, columns=["person_key"], filters=wanted)["person_key"].to_pylist()
         if found:
             return str(found[0])
-    raise ConfigurationError(f"what was given is no pseudonym of domain {domain}; give its 32 hexadecimal digits: "
-                             f"{asking.SHAPES[asking.Reversed]}")
+    gone = epochs.retired(epochs.of(shell.lake, domain))
+    raise ConfigurationError(f"what was given is no pseudonym of domain {domain}; {f'{gone}; ' if gone else ''}give its 32 "
+                             f"hexadecimal digits: {asking.SHAPES[asking.Reversed]}")
 
 
 def _identities(shell: Shell, key: str) -> list[Answer]:
@@ -119,15 +119,8 @@ def _identities(shell: Shell, key: str) -> list[Answer]:
     return sorted(found, key=lambda link: (link["source"], link["source_person_id"]))
 
 
-def _refuse_other_domain(known: Catalog, domain: str) -> None:
-    domains = [p.pseudonym_domain for p in known.products.values()] + [r.pseudonym_domain for r in known.recipients.values()]
-    there = sorted({domain for domain in domains if domain})
-    if domain not in there:
-        raise ConfigurationError(f"no domain is called {domain!r}{near(domain, there)}; there are {', '.join(there)}")
-
-
 def _reference(shell: Shell, domain: str, pseudonym: str) -> str:
-    key = keys.domain_key(shell.settings.keys, REFERENCES, shell.settings.master)
+    key = keys.reference_key(shell.settings.keys, REFERENCES, shell.settings.master)
     return digest(key, [f"{domain}/{pseudonym}"])[0]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from contracts.life import environment, may_run
 from contracts.model import Product
 from contracts.zones import PINS
-from jobs.errors import GateFailed, IntegrityError
+from jobs.errors import GateFailed, IntegrityError, LostRace
 from jobs.ledger import accounts, releases
 from jobs.run import consent, consent_loss, match_errors, stopped, superseded
 from jobs.run.gated import gate
@@ -51,6 +51,7 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
     rows = [_gated_or_back(shell, product, versions[product.id], held, now) for product in products]
     rates = match_errors.of_release(shell, [(product, versions[product.id]) for product in products])
     rows = [{**row, **known} for row, known in zip(rows, rates, strict=True)]
+    _refuse_two_epochs(group, rows)
     for name in PINS:
         shell.lake.ensure(name)  # Readers make no table, and on S3 they are refused one that is not there.
     releases.pin(shell.lake, group, _number(held) + 1, rows, now)
@@ -67,6 +68,15 @@ def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
     if product.legal_basis.rests_on_consent:
         versions.update({name: shell.lake.version(name) for name in consent.SAID})
     return is_current(product, note, versions, now) and note["use"] == use_of(shell, product, now)
+
+
+def _refuse_two_epochs(group: str, rows: list[dict[str, Any]]) -> None:
+    """Raise LostRace where products of one domain have pseudonyms of two epochs, which readers could not join."""
+    used = {(use["pseudonym_domain"], use["pseudonym_epoch"]) for use in (json.loads(row["use"]) for row in rows)}
+    for domain in {domain for domain, _ in used}:
+        if len(found := sorted(epoch for of, epoch in used if of == domain)) > 1:
+            raise LostRace(f"candidates of {group} have pseudonyms of epochs {', '.join(map(str, found))} of {domain}; nothing "
+                           "was pinned: build those of the older one again")
 
 
 def _number(held: dict[str, dict]) -> int:

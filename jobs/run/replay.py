@@ -49,7 +49,10 @@ def _product(shell: Shell, pinned: Pinned) -> dict[str, Any]:
     subject = candidate_id(pinned.product.id, pinned.pin["table_version"])
     held = {Entry(**{f.name: row[f.name] for f in fields(Entry)})
             for row in accounts.of(shell.lake, {subject}) if row["stage"] == "permit"}
-    people = _people(shell, pinned, decided.decisions) if pinned.pseudonym_domain else None
+    people = None
+    if pinned.pseudonym_domain and pinned.pseudonym_epoch:
+        names = pseudonyms.of(shell, pinned.pseudonym_domain, pinned.pseudonym_epoch)
+        people = _people(shell, pinned, decided.decisions, names)
     is_account_equal = set(entries) == held
     return {"product": pinned.product.id, "legal_basis": str(pinned.use.legal_basis), "decided_at": pinned.use.as_of,
             "people": people, "permitted_rows": sum(e.rows for e in entries if e.outcome == "permitted"),
@@ -57,9 +60,8 @@ def _product(shell: Shell, pinned: Pinned) -> dict[str, Any]:
             "agrees": is_account_equal and not (people and people["not_permitted"])}
 
 
-def _people(shell: Shell, pinned: Pinned, decisions: DataFrame) -> dict[str, int]:
+def _people(shell: Shell, pinned: Pinned, decisions: DataFrame, names: DataFrame) -> dict[str, int]:
     released = shell.lake.read(pinned.product.table.name, pinned.pin["table_version"])
-    vault = shell.lake.read(pseudonyms.TABLE).where(f"domain = '{pinned.pseudonym_domain}'")
     column = released[pinned.pseudonym_column].alias("pseudonym")
-    counts: dict[str, int] = stage.compare(decisions, vault, released.select(column)).collect()[0].asDict()
+    counts: dict[str, int] = stage.compare(decisions, names, released.select(column)).collect()[0].asDict()
     return counts

@@ -48,7 +48,7 @@ def _marks(product: Product, found: dict[int, list[Gone]], now: datetime) -> lis
 def _withdrawals(shell: Shell, product: Product, found: dict[int, list[Gone]],
                  following: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
     """Each withdrawal with the first release without its person: the one after the last that holds them."""
-    last = {g.pseudonym: (number, g) for number in sorted(found) for g in found[number]}
+    last = {g.person_key or g.pseudonym: (number, g) for number in sorted(found) for g in found[number]}
     after: dict[int, list[Gone]] = defaultdict(list)
     for number, person in last.values():
         after[number].append(person)

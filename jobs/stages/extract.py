@@ -21,11 +21,11 @@ DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
 
 
 def manifest(recipient: Recipient, product: Product, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
-             files: Mapping[str, tuple[bytes, int]], at: datetime) -> bytes:
+             files: Mapping[str, tuple[bytes, int]], at: datetime, epoch: int) -> bytes:
     """The manifest as canonical JSON (sorted keys, no white space, UTF-8): the bytes that are signed and hashed.
 
     release: group, number, table_version of the product. snapshot: table versions the consent decision rests on.
-    files: content and rows by name.
+    files: content and rows by name. epoch: of the key of the recipient's pseudonyms; those of two epochs cannot be compared.
     """
     body = {
         "extract_id": extract_id, "recipient": recipient.id, "product": recipient.product,
@@ -34,6 +34,7 @@ def manifest(recipient: Recipient, product: Product, extract_id: str, release: M
         "agreement": {"id": recipient.agreement, "version": recipient.agreement_version,
                       "expires_on": recipient.agreement_expires_on},
         "release": dict(release), "consent_snapshot": dict(snapshot), "minimum_group": recipient.minimum_group,
+        "pseudonym_epoch": epoch,
         "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name))}
                    for c in recipient.table.columns],
         "files": [{"name": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": rows}

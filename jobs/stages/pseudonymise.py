@@ -1,4 +1,4 @@
-"""Pseudonymise: person keys become the pseudonyms of one domain.
+"""Pseudonymise: person keys become the pseudonyms of one epoch of one domain.
 
 The digests are computed here, outside the engine, once per person: a key never enters a query plan.
 """
@@ -47,13 +47,12 @@ def _hex(digests: bytes) -> list[str]:
     return [text[at:at + DIGITS] for at in range(0, len(text), step)]
 
 
-def apply(rows: DataFrame, pseudonyms: DataFrame, domain: str, column: str) -> DataFrame:
+def apply(rows: DataFrame, pseudonyms: DataFrame, column: str) -> DataFrame:
     """The rows with ``column`` (the pseudonym) and ``__date_seed`` in place of person_key.
 
-    pseudonyms: domain, person_key, pseudonym, date_seed (vault.pseudonym), of which only ``domain`` is used. Rows of a person
-    without a pseudonym are left out, never passed on under their key: the caller compares the counts.
+    pseudonyms: person_key, pseudonym, date_seed of one epoch of one domain, one row a person. Rows of a person without a
+    pseudonym are left out, never passed on under their key: the caller compares the counts.
     """
-    known = pseudonyms.where(F.col("domain") == F.lit(domain)).select(
-        "person_key", F.col("pseudonym").alias(column), F.col(HELD_SEED).alias(SEED))
+    known = pseudonyms.select("person_key", F.col("pseudonym").alias(column), F.col(HELD_SEED).alias(SEED))
     others = [c for c in rows.columns if c != "person_key"]
     return rows.join(known, on="person_key", how="inner").select(column, SEED, *others)

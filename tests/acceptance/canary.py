@@ -30,7 +30,8 @@ def secrets(home: Path) -> list[bytes]:
     """The master secret and every derived key, raw, as hex and as base64."""
     found: list[bytes] = []
     raw = [bytes.fromhex((home / "keys" / key_stores.MASTER).read_text().strip())]
-    raw += [keys.domain_key(home / "keys", domain) for domain in ("engagement", "glycemia_institute")]
+    raw += [path.read_bytes() for path in (home / "keys").glob("*.salt")]
+    raw += [keys.epoch_key(home / "keys", domain, 1) for domain in ("engagement", "glycemia_institute")]
     for key in raw:
         found += [key, key.hex().encode(), base64.b64encode(key).rstrip(b"=")]
     private = (home / "keys" / keys.SIGNING).read_text().splitlines()[1]

@@ -94,7 +94,8 @@ def treat(folder: Path, name: str) -> None:
     columns = [Column.model_validate({"description": "", "category": "demographic", **one}) for one in said]
 
     def rows(spark: Any) -> Any:
-        own = pseudonymise.apply(_table(spark, folder, "rows"), _table(spark, folder, "pseudonym"), DOMAIN, "person_id")
+        names = _table(spark, folder, "pseudonym").where(f"domain = '{DOMAIN}'").select("person_key", "pseudonym", "date_seed")
+        own = pseudonymise.apply(_table(spark, folder, "rows"), names, "person_id")
         return treat.apply(own, columns, pseudonymise.SEED, date(2026, 1, 1))
 
     _written(rows, folder / name)

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from contracts.load import catalog
 from contracts.vocabulary import ReversalPurpose
+from jobs.errors import StillHeld
 from jobs.lake import Lake
 from jobs.ledger import lineage
 from jobs.run import freshness, reidentify, review
@@ -25,6 +26,7 @@ from jobs.run.conform import conform
 from jobs.run.contract_review import review as contract_review
 from jobs.run.explain import explain
 from jobs.run.extract import deliver, prepare, record
+from jobs.run.key_epochs import retire, rotate
 from jobs.run.land import land
 from jobs.run.maintain import maintain
 from jobs.run.past import Asked
@@ -140,6 +142,11 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     reidentify.tell(settings, report.facts["reversal"], Question(
         json.dumps({"pseudonym": pseudonym, "token": "admins-token"}).encode()), lambda _: None)
     yield f"reidentify.tell.{report.facts['reversal']}"
+    rotate(settings, RECIPIENT, Question(b'{"token": "officers-token"}'))
+    yield f"keys.rotate.{RECIPIENT}"
+    with pytest.raises(StillHeld):
+        retire(settings, RECIPIENT, 1, Question(b'{"token": "officers-token"}'))
+    yield f"keys.retire.{RECIPIENT}.1"
     recall(settings, RECIPIENT)
     yield f"recall.{RECIPIENT}"
     freshness.record(settings)

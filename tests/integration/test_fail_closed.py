@@ -10,7 +10,7 @@ import pytest
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
 from jobs.errors import ConsentUnreadable, KeysUnreadable, LostRace
-from jobs.keys import domain_key, signing_key
+from jobs.keys import reference_key, signing_key
 from jobs.lake import Lake
 from jobs.run.people import resolve
 from jobs.run.product import build
@@ -96,9 +96,9 @@ def test_without_a_good_key_nothing_is_built(home, spoil):
 
 
 def test_keys_of_two_domains_differ_and_are_stable(home):
-    assert domain_key(home.keys, "engagement") == domain_key(home.keys, "engagement")
-    assert domain_key(home.keys, "engagement") != domain_key(home.keys, "glycemia_institute")
-    assert len(domain_key(home.keys, "engagement")) == 32
+    assert reference_key(home.keys, "engagement") == reference_key(home.keys, "engagement")
+    assert reference_key(home.keys, "engagement") != reference_key(home.keys, "glycemia_institute")
+    assert len(reference_key(home.keys, "engagement")) == 32
 
 
 def test_a_spoiled_signing_key_signs_nothing(home):

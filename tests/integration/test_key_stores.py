@@ -68,9 +68,9 @@ def nothing_said(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Iterator[N
 def test_a_master_secret_is_made_once_and_read_again(aws: str, tmp_path: Path, place: str) -> None:
     assert keys.create(tmp_path / "keys", place)
     assert not keys.create(tmp_path / "keys", place)
-    made = keys.domain_key(tmp_path / "keys", "engagement", place)
-    assert made == keys.domain_key(tmp_path / "keys", "engagement", place) and len(made) == 32
-    assert made != keys.domain_key(tmp_path / "keys", "glycemia_institute", place)
+    made = keys.reference_key(tmp_path / "keys", "engagement", place)
+    assert made == keys.reference_key(tmp_path / "keys", "engagement", place) and len(made) == 32
+    assert made != keys.reference_key(tmp_path / "keys", "glycemia_institute", place)
     master = key_stores.master(tmp_path / "keys", place)
     files = {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
     assert set(files) == {"signing.pem", "signing.pub.pem", *(["master.kms"] if place == ALIAS else [])}
@@ -82,14 +82,14 @@ def test_a_secret_that_moves_from_its_file_gives_the_same_pseudonyms(aws: str, t
     keys.create(tmp_path / "keys")
     boto3.client("secretsmanager", region_name="eu-central-1").create_secret(
         Name="concord/master", SecretString=(tmp_path / "keys" / key_stores.MASTER).read_text("ascii"))
-    assert keys.domain_key(tmp_path / "keys", "engagement", SECRET) == keys.domain_key(tmp_path / "keys", "engagement")
+    assert keys.reference_key(tmp_path / "keys", "engagement", SECRET) == keys.reference_key(tmp_path / "keys", "engagement")
 
 
 def test_a_key_that_wraps_for_another_use_unwraps_nothing(aws: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys.create(tmp_path / "keys", ALIAS)
     monkeypatch.setattr(key_stores, "CONTEXT", {"concord": "another"})
     with pytest.raises(KeysUnreadable, match=r"AWS KMS refuses alias/concord \(InvalidCiphertextException\)"):
-        keys.domain_key(tmp_path / "keys", "engagement", ALIAS)
+        keys.reference_key(tmp_path / "keys", "engagement", ALIAS)
 
 
 def test_a_lost_key_a_missing_and_a_wrong_secret_are_said(aws: str, tmp_path: Path) -> None:
@@ -97,16 +97,16 @@ def test_a_lost_key_a_missing_and_a_wrong_secret_are_said(aws: str, tmp_path: Pa
     kms = boto3.client("kms", region_name="eu-central-1")
     kms.delete_alias(AliasName="alias/concord")
     with pytest.raises(KeysUnreadable, match=r"AWS KMS refuses alias/concord \(NotFoundException\)"):
-        keys.domain_key(tmp_path / "keys", "engagement", ALIAS)
+        keys.reference_key(tmp_path / "keys", "engagement", ALIAS)
     with pytest.raises(KeysUnreadable, match=r"AWS Secrets Manager refuses concord/master \(ResourceNotFoundException\)"):
-        keys.domain_key(tmp_path / "keys", "engagement", SECRET)
+        keys.reference_key(tmp_path / "keys", "engagement", SECRET)
     for wrong in ("short", "not hexadecimal" * 9, "ab" * 31):
         boto3.client("secretsmanager", region_name="eu-central-1").create_secret(Name=f"x{len(wrong)}", SecretString=wrong)
         with pytest.raises(KeysUnreadable, match="holds no secret of 32 bytes; restore it from its backup") as refused:
-            keys.domain_key(tmp_path / "keys", "engagement", f"secretsmanager:x{len(wrong)}")
+            keys.reference_key(tmp_path / "keys", "engagement", f"secretsmanager:x{len(wrong)}")
         assert wrong not in str(refused.value)
     with pytest.raises(KeysUnreadable, match=r"master.kms cannot be read \(No such file or directory\)"):
-        keys.domain_key(tmp_path / "empty", "engagement", ALIAS)
+        keys.reference_key(tmp_path / "empty", "engagement", ALIAS)
 
 
 @pytest.mark.parametrize("place", ["", "kms", "secretsmanager:", "vault:x", "file:x"])

@@ -121,8 +121,8 @@ def test_an_identity_that_stays_apart_is_found_by_the_key_of_its_own(home: Setti
     link = next(r for r in lake(home).arrow("vault.link").to_pylist() if r["source_person_id"] == "person-3")
     own = people.own_key(link["person_key"], "crm", "person-3")
     pseudonyms = lake(home).arrow("vault.pseudonym")
-    lake(home).append_arrow("vault.pseudonym", pseudonyms.slice(0, 1).set_column(1, pseudonyms.schema.field(1), [[own]]).set_column(
-        2, pseudonyms.schema.field(2), [["a" * 32]]))
+    lake(home).append_arrow("vault.pseudonym", pseudonyms.slice(0, 1).set_column(2, pseudonyms.schema.field(2), [[own]]).set_column(
+        3, pseudonyms.schema.field(3), [["a" * 32]]))
     domain = pseudonyms["domain"][0].as_py()
     reversal = str(reidentify.request(home, domain, WHY, said("a" * 32)).facts["reversal"])
     assert answers(home, reversal, said("a" * 32, ADMIN))[0]["identities"] == [{"source": "crm", "source_person_id": "person-3"}]

@@ -12,7 +12,6 @@ from typing import Any
 from contracts import catalog
 from infra.local.sources.process import running
 from infra.local.store import bucket, filled
-from jobs import keys
 from jobs.lake import Lake
 from jobs.ledger import batches
 from jobs.run.conform import conform
@@ -24,11 +23,12 @@ from jobs.run.shell import Report
 from jobs.settings import Settings
 from tests.integration.connecting import NAMES, access_to
 from tests.integration.dropping import LOGIN, Drop, store
+from tests.small_lake import create_keys
 
 PEOPLE, DAYS, LATER = 100, 5, 1
 # When a run happened to take place, and what it was called: all that may differ between two runs over the same rows.
 OF_THE_RUN = {"at", "before_at", "checked_at", "closed_at", "conformed_at", "decided_at", "due_at", "found_at", "held_at", "linked_at", "minted_at",
-              "noticed_at", "released_at", "report_due_at", "run_id", "triage_due_at", "written_at"}
+              "noticed_at", "released_at", "report_due_at", "run_id", "started_at", "triage_due_at", "written_at"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Made:
 def landed(home: Path, monkeypatch: Any) -> tuple[Made, Made]:
     """A lake with the first batch of every source, and its copy with a second one, of a day later."""
     first, second = (Made(Settings(home=home / n, lake=str(home / n / "lake"), engine="", actor="test")) for n in "12")
-    keys.create(first.settings.keys)
+    create_keys(first.settings.keys)
     with running(home / "sources", "--people", str(PEOPLE), "--days", str(DAYS)) as sources, store() as address:
         for source in catalog().sources.values():
             given = (Drop(address, bucket(source.id)).access if source.connection.connector == "object_drop"
