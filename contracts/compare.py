@@ -132,7 +132,7 @@ PRODUCT: dict[str, Judge] = {
     "dominance": _readers, "retention_days": _less, "retirement": _ends, "profile": _held}
 RECIPIENT: dict[str, Judge] = {
     **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
-    "agreement_expires_on": _less, "pseudonym_domain": _readers, "minimum_group": _readers, "group_columns": _others,
+    "agreement_expires_on": _less, "pseudonym_domain": _readers, "anonymity": _readers, "hierarchies": _readers,
     "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less,
     "profile": _held}
 SOURCE: dict[str, Judge] = {

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from contracts import jurisdictions, matching
+from contracts import hierarchies, jurisdictions, matching
 from contracts.load import KINDS, folders, table_files
 from contracts.majors import has_ended
 from contracts.model import Contract, Product
@@ -58,8 +58,13 @@ def reviewable() -> dict[str, tuple[Path, ...]]:
     found: dict[str, tuple[Path, ...]] = dict(zip(RULES, (rules, (matching.FILE,)), strict=True))
     for kind in REVIEWED_KINDS:
         for path in (path for root in roots for path in sorted((root / kind).glob("*.yaml"))):
-            found[f"{kind}/{path.stem}"] = (*found.get(f"{kind}/{path.stem}", ()), path)
+            found[f"{kind}/{path.stem}"] = (*found.get(f"{kind}/{path.stem}", ()), path, *_named_by(path, kind, roots))
     return found
+
+
+def _named_by(path: Path, kind: str, roots: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The files of the hierarchies that a recipient names: who edits one edits what was reviewed."""
+    return hierarchies.files_of(yaml_of(path, text(path))[0], roots) if kind == "recipients" else ()
 
 
 def declaring(table: str) -> str:
@@ -68,17 +73,21 @@ def declaring(table: str) -> str:
 
 
 def fingerprint(paths: tuple[Path, ...]) -> str:
-    """SHA-256 of what files say: canonical JSON of their YAML without the status."""
+    """SHA-256 of what files say: canonical JSON of their YAML without the status; a list of values as it is."""
     return hashlib.sha256(json.dumps([_said(path) for path in paths], sort_keys=True, separators=(",", ":"),
                                      ensure_ascii=False, default=str).encode()).hexdigest()
 
 
 def stated(path: Path, key: str) -> str:
     """What a file says of itself under a key of the standard, such as status; "-" where it is no contract of the standard."""
+    if path.suffix != ".yaml":
+        return "-"
     data = yaml_of(path, text(path))[0]
     return str(data.get(key, "-")) if isinstance(data, dict) else "-"
 
 
 def _said(path: Path) -> Any:
+    if path.suffix != ".yaml":
+        return text(path)
     data = yaml_of(path, text(path))[0]
     return {key: value for key, value in data.items() if key != "status"} if isinstance(data, dict) else data

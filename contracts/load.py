@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from contracts import consent_loss, deidentification, jurisdictions
+from contracts import consent_loss, deidentification, hierarchies, jurisdictions
 from contracts.explain import problems
 from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
@@ -83,6 +83,7 @@ def check_files(paths: list[Path]) -> int:
     known = _catalog(roots)
     if not paths:
         deidentification.check(roots)
+        hierarchies.check(roots)
     products, own = dict(known.products), {p.resolve() for p in every}
     for path in sorted(paths, key=_order) or every:
         kind = path.resolve().parent.name
@@ -228,12 +229,28 @@ def load(path: Path, kind: str, known: dict[str, Table]) -> Any:
     values: dict[str, Any] = {}
     try:
         values = fields(odcs, known)
-        return model(**values, path=path.name, sha256=hashlib.sha256(said.encode()).hexdigest())
+        named = _hierarchies(path, values.get("anonymity"))
+        whole = "".join([said, *(each.sha256 for each in named)])
+        values |= {"hierarchies": named} if model is Recipient else {}
+        return model(**values, path=path.name, sha256=hashlib.sha256(whole.encode()).hexdigest())
     except TranslationError as error:
         raise ContractError(f"{path}:{places.line(*error.words)}: {error}") from None
     except pydantic.ValidationError as error:
         wrong = [f"{path}:{places.line(*words)}: {what}" for words, what in problems(error, model, values)]
         raise ContractError("\n".join(wrong)) from None
+
+
+def _hierarchies(path: Path, asked: Any) -> tuple[hierarchies.Declared, ...]:
+    """The hierarchies that a contract's anonymity names: of its own tree, else of those in force. Raises TranslationError."""
+    quasi = asked.get("quasiIdentifiers") if isinstance(asked, dict) else None
+    names = sorted({str(name) for name in quasi.values()} if isinstance(quasi, dict) else set())
+    roots, found = (path.resolve().parents[1], *folders()), []
+    for name in (name for name in names if name not in (hierarchies.MADE, hierarchies.EXACT)):
+        try:
+            found.append(hierarchies.named(name, roots))
+        except ContractError as error:
+            raise TranslationError(f"anonymity names hierarchy {error}", "anonymity", name) from None
+    return tuple(found)
 
 
 def _refuse_other_than_profile(contract: Any, products: dict[str, Product]) -> None:

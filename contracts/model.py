@@ -11,10 +11,12 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from croniter import CroniterBadDateError, croniter
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
+from contracts.anonymity import Anonymity, refuse_unfit_anonymity
 from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
+from contracts.hierarchies import Declared
 from contracts.limits import Refusal, RejectLimit
 from contracts.majors import Retirement, refuse_other_major
 from contracts.places import near
@@ -247,7 +249,10 @@ class Product(Contract):
 
 
 class Recipient(Contract):
-    """A data use agreement with an external partner, and the extract it gets."""
+    """A data use agreement with an external partner, and the extract it gets.
+
+    ``hierarchies`` are those that ``anonymity`` names, read from their files; ``sha256`` is of all of them too.
+    """
 
     product: Name
     purposes: tuple[Purpose, ...]
@@ -256,8 +261,8 @@ class Recipient(Contract):
     agreement_version: str
     agreement_expires_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     pseudonym_domain: Name
-    minimum_group: Annotated[int, Field(ge=2)]
-    group_columns: tuple[Name, ...]
+    anonymity: Anonymity
+    hierarchies: tuple[InstanceOf[Declared], ...]
     approvers: tuple[str, ...]
     delivery: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/[A-Za-z0-9/_-]+$")]
     connection: Name
@@ -277,6 +282,7 @@ class Recipient(Contract):
     @model_validator(mode="after")
     def _is_lawful(self) -> Recipient:
         refuse_unlawful_recipient(self)
+        refuse_unfit_anonymity(self)
         return self
 
 

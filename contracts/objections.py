@@ -79,7 +79,9 @@ def _of_product(product: Product, known: Catalog) -> Iterator[Objection]:
 def _of_recipient(recipient: Recipient, products: Mapping[str, Product], today: date) -> Iterator[Objection]:
     if Purpose.BRAND_COMMUNICATION in recipient.purposes:
         yield from _marketing(recipient.table.columns)
-    yield from _small("minimumGroup", recipient.minimum_group)
+    if recipient.anonymity.k < LEAST_CROWD:
+        yield Objection(f"anonymity k {recipient.anonymity.k} hides nobody: so few people are known to one another",
+                        f"write k: {LEAST_CROWD} or more", ("anonymity", "k"))
     left = (date.fromisoformat(recipient.agreement_expires_on) - today).days
     if left < recipient.expires_after_days:
         when = "has ended" if left < 0 else f"ends in {left} days"

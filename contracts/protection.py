@@ -46,7 +46,6 @@ def refuse_unlawful_recipient(recipient: Recipient) -> None:
         raise ValueError("approvers is empty; name at least one governance officer's Airflow user")
     _refuse_no_purpose(recipient.purposes)
     refuse_weak_basis(recipient.legal_basis, (c.category for c in recipient.table.columns))
-    _refuse_strange_names(recipient.table, "groupColumns", recipient.group_columns)
     _refuse_leaking_columns(recipient.table)
     _refuse_unfit_rows(recipient.table)
 

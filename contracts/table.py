@@ -129,16 +129,13 @@ class Table(Frozen):
         raise KeyError(f"{self.name} has no column {name}")
 
     @model_validator(mode="after")
-    def _has_key_and_distinct_names(self) -> Table:
+    def _has_distinct_names_and_a_sound_key(self) -> Table:
         names = [c.name for c in self.columns]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"table {self.name} declares {', '.join(twice)} twice; keep one")
         if sum(c.event_time for c in self.columns) > 1:
             raise ValueError(f"table {self.name} has more than one eventTime; a row happens once, keep one")
-        if not self.key:
-            raise ValueError(f"table {self.name} has no key; write primaryKey: true and primaryKeyPosition on one "
-                             "or more properties")
         loose = [c.name for c in self.columns if c.key is not None and not c.required]
         if loose:
             raise ValueError(f"key columns {', '.join(loose)} of {self.name} must be required: true")

@@ -66,8 +66,9 @@ def product_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> d
 
 
 def recipient_fields(odcs: OpenDataContractStandard, known: dict[str, Table]) -> dict[str, Any]:
-    """Fields of a ``Recipient``. Raises TranslationError."""
-    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}"),
+    """Fields of a ``Recipient`` but for its hierarchies. Rows of an extract may be alike once they are generalised, so that they
+    have no key. Raises TranslationError."""
+    return {**_common(odcs), **_custom(odcs), "table": _only_table(odcs, known, f"product.{odcs.id}", is_keyed=False),
             "serviceLevels": _levels(odcs, "recipient")}
 
 
@@ -127,14 +128,15 @@ def _once(found: list[CustomProperty] | None, owner: str, words: tuple[str, ...]
     return values
 
 
-def _only_table(odcs: OpenDataContractStandard, known: dict[str, Table], name: str) -> Table:
+def _only_table(odcs: OpenDataContractStandard, known: dict[str, Table], name: str, is_keyed: bool = True) -> Table:
     schemas = odcs.schema_ or []
     if len(schemas) != 1 or schemas[0].name != odcs.id:
         raise TranslationError(f"schema must hold one object, called {odcs.id} like the contract", "schema")
-    return _table(schemas[0], name, odcs, known)
+    return _table(schemas[0], name, odcs, known, is_keyed)
 
 
-def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, known: dict[str, Table]) -> Table:
+def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, known: dict[str, Table],
+           is_keyed: bool = True) -> Table:
     shared: tuple[Column, ...] = ()
     includes = _properties(schema, TABLE_PROPERTIES).get("includes")
     if includes is not None:
@@ -145,13 +147,17 @@ def _table(schema: SchemaObject, name: str, odcs: OpenDataContractStandard, know
     columns = shared + tuple(_column(p, name) for p in schema.properties or [])
     try:
         quality = (*rules(schema, columns, name.startswith("core.")), *references(schema, name, columns))
-        return Table(name=name, description=schema.description or "", version=odcs.version or "", columns=columns,
+        made = Table(name=name, description=schema.description or "", version=odcs.version or "", columns=columns,
                      quality=quality)
     except RuleError as error:
         raise TranslationError(str(error), "schema", str(schema.name), *error.words) from None
     except pydantic.ValidationError as error:
         _, said = next(problems(error, Table, {}))
         raise TranslationError(said, "schema", str(schema.name)) from None
+    if is_keyed and not made.key:
+        raise TranslationError(f"table {name} has no key; write primaryKey: true and primaryKeyPosition on one or more "
+                               "properties", "schema", str(schema.name))
+    return made
 
 
 def _column(prop: SchemaProperty, table: str) -> Column:

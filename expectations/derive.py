@@ -26,7 +26,7 @@ def suite(table: Table, as_of: datetime, extra_required: frozenset[str] = frozen
         gxe.ExpectTableColumnsToMatchSet(column_set=[c.name for c in table.columns], exact_match=True)]
     if len(table.key) == 1:
         made.append(gxe.ExpectColumnValuesToBeUnique(column=table.key[0]))
-    else:
+    elif table.key:
         made.append(gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.key)))
     for column in table.columns:
         made.extend(_column(column, as_of, column.name in extra_required))

@@ -85,6 +85,12 @@ class NotInForce(ConcordError):
     exit_code = ExitCode.CONTRACT
 
 
+class NotAnonymous(ConcordError):
+    """Rows that cannot be made as anonymous as their contract asks; nothing was written."""
+
+    exit_code = ExitCode.CONTRACT
+
+
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 

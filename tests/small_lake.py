@@ -46,7 +46,8 @@ def copy(made: Settings, home: Path) -> Settings:
 
 
 def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2) -> Lake:
-    """People with readings twice a day; all consent to their own use, all but the last ``refusing`` to the recipient."""
+    """People with readings twice a day, of which two, one or none are in range; all consent to their own use, all but the last
+    ``refusing`` to the recipient."""
     lake = Lake(made.lake_root, catalog().tables)
     names = [f"person-{i}" for i in range(people)]
     append(lake, "core.identity", [{"source_person_id": n, "country_code": "DE"} for n in names])
@@ -56,9 +57,9 @@ def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glyc
         consents.append(statement(name, "research", recipient, "permit" if i < people - refusing else "deny"))
     append(lake, "core.consent", consents)
     append(lake, "core.observation", [
-        {"source_person_id": name, "code": "2339-0", "value": 100.0 + 10 * hour, "unit_code": "mg/dL",
-         "effective_at": START + timedelta(days=day, hours=hour), "status_code": "final"}
-        for name in names for day in range(days) for hour in range(2)])
+        {"source_person_id": name, "code": "2339-0", "value": 100.0 + 10 * hour + (100 if 2 - hour <= place % 3 else 0),
+         "unit_code": "mg/dL", "effective_at": START + timedelta(days=day, hours=hour), "status_code": "final"}
+        for place, name in enumerate(names) for day in range(days) for hour in range(2)])
     for table in ("core.contact_point", "core.message", "core.interaction"):
         lake.ensure(table)
     return lake

@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from jobs.anonymity import steps
 from jobs.anonymity.hierarchies import Floats, Hierarchy, Ints
 from jobs.anonymity.numbering import numbered
+from jobs.anonymity.people import People
 
 CODE, TEXT, ROWS = "_code_", "_text_", "_rows_"
 Make = Callable[[str, str, Sequence[str | None]], Hierarchy]
@@ -62,24 +63,27 @@ class Column:
 class Sensitive:
     """A sensitive column: place of a combination in its counts, code of a value in the order of values, and rows of both.
 
-    ``is_ordered``: whether its values are numbers or dates, so that some are nearer to each other than others.
+    ``is_ordered``: whether its values are numbers or dates, so that some are nearer to each other than others. ``who``: a number
+    of the person, where people have many rows.
     """
 
     of: Ints
     values: Ints
     rows: Ints
     is_ordered: bool
+    who: Ints | None = None
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Combinations of quasi-identifiers at their floors: ``codes`` (combinations x columns), ``rows`` of each, and the
-    sensitive columns by name."""
+    """Combinations of quasi-identifiers at their floors: ``codes`` (combinations x columns), ``rows`` of each, the sensitive
+    columns by name, and the people where they have many rows; None where each row is a person's only one."""
 
     columns: tuple[Column, ...]
     codes: Ints
     rows: Ints
     sensitive: Mapping[str, Sensitive] = field(default_factory=dict)
+    people: People | None = None
 
     @property
     def total(self) -> int:
@@ -88,21 +92,24 @@ class Counts:
 
 
 def count(frame: DataFrame, quasi: Mapping[str, str], sensitive: Mapping[str, str], k: int, most: int, make: Make,
-          is_text: bool = False) -> Counts:
+          is_text: bool = False, person: str | None = None) -> Counts:
     """Count a frame. ``quasi`` and ``sensitive``: what the frame calls each column, by name; ``make`` gives a column's hierarchy
     by its name, type and values; ``most``: rows that may be suppressed.
 
-    ``is_text``: whether its columns are texts of a file without types, which are what they all look like.
+    ``is_text``: whether its columns are texts of a file without types, which are what they all look like. ``person``: the column
+    that says whose a row is; without one each row is a person of its own.
     """
     kinds = {f.name: "" if is_text else f.dataType.typeName() for f in frame.schema.fields}
     columns = tuple(_column(frame, source, kinds[source], k, most, partial(make, name)) for name, source in quasi.items())
     told, codes = coded(frame, columns, [column.floor for column in columns]), codes_of(columns)
     found = _counted(told, codes)
     matrix = _matrix(found, codes)
-    sizes = [column.size(column.floor) for column in columns]
+    place = partial(_placed, codes=codes, matrix=matrix, sizes=[column.size(column.floor) for column in columns])
+    people = _people(_counted(told, [*codes, person]), person, place) if person else None
     return Counts(columns, matrix, found[ROWS].to_numpy(), {
-        name: _sensitive(told.withColumn(TEXT, _text(source)), codes, kinds[source], matrix, sizes)
-        for name, source in sensitive.items()})
+        name: _sensitive(_counted(told.withColumn(TEXT, _text(source)), [*codes, TEXT, *([person] if person and people else [])]),
+                         kinds[source], place, person if people else None)
+        for name, source in sensitive.items()}, people)
 
 
 def _column(frame: DataFrame, source: str, kind: str, k: int, most: int,
@@ -156,17 +163,36 @@ def _matrix(found: pa.Table, codes: list[str]) -> Ints:
     return np.column_stack([found[name].to_numpy().astype(np.int64) for name in codes])
 
 
-def _sensitive(frame: DataFrame, codes: list[str], kind: str, matrix: Ints, sizes: list[int]) -> Sensitive:
-    found = _counted(frame, [*codes, TEXT])
+def _placed(found: pa.Table, codes: list[str], matrix: Ints, sizes: list[int]) -> Ints:
+    """The place in ``matrix`` of each row of codes."""
     both = np.vstack([matrix, _matrix(found, codes)])
     ids = numbered(((both[:, place], size) for place, size in enumerate(sizes)), len(both))
     place = np.empty(len(matrix), dtype=np.int64)
     place[ids[:len(matrix)]] = np.arange(len(matrix))
+    placed: Ints = place[ids[len(matrix):]]
+    return placed
+
+
+def _people(found: pa.Table, person: str, place: Callable[[pa.Table], Ints]) -> People | None:
+    """The people of each combination; None where everybody has one row."""
+    of, who = place(found), _numbers(found[person])
+    if int(found[ROWS].to_numpy().sum()) == len(np.unique(who)):
+        return None
+    return People(of, who, np.bincount(of))
+
+
+def _numbers(texts: pa.ChunkedArray) -> Ints:
+    encoded = texts.combine_chunks().dictionary_encode("encode")
+    found: Ints = encoded.indices.to_numpy().astype(np.int64)
+    return found
+
+
+def _sensitive(found: pa.Table, kind: str, place: Callable[[pa.Table], Ints], person: str | None) -> Sensitive:
     texts = found[TEXT].combine_chunks().dictionary_encode("encode")
     kind = kind or steps.kind_of(texts.dictionary.to_pylist())
     is_number = steps.is_number(kind)
-    return Sensitive(place[ids[len(matrix):]], _in_order(texts, is_number), found[ROWS].to_numpy(),
-                     is_number or kind in steps.DATES)
+    return Sensitive(place(found), _in_order(texts, is_number), found[ROWS].to_numpy(), is_number or kind in steps.DATES,
+                     _numbers(found[person]) if person else None)
 
 
 def _in_order(texts: pa.DictionaryArray, is_number: bool) -> Ints:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import and_
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,13 @@ import pyarrow.csv
 import pyarrow.parquet
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from contracts.places import near
 from jobs.anonymity import hierarchies, risk, steps
-from jobs.anonymity.counts import Counts, coded, codes_of, count
-from jobs.anonymity.groups import Groups, Privacy
+from jobs.anonymity.counts import Counts, count
+from jobs.anonymity.groups import Privacy
 from jobs.anonymity.hierarchies import Hierarchy
+from jobs.anonymity.labels import applied
 from jobs.anonymity.search import Found, search
 from jobs.errors import ConfigurationError
 
@@ -61,7 +59,7 @@ class Anonymised:
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
-        left = risk.of(self.found.groups)
+        left = risk.of(self.counts, self.found.groups)
         return {
             "rows": self.rows, "k": self.asked.privacy.k, "diverse": dict(self.asked.privacy.diverse),
             "close": dict(self.asked.privacy.close),
@@ -92,21 +90,6 @@ def anonymise(spark: SparkSession, path: Path, asked: Asked, tell: Tell = lambda
     return Anonymised(asked, rows, counts, found), applied(frame, counts, found).toDF(*names)
 
 
-def applied(frame: DataFrame, counts: Counts, found: Found) -> DataFrame:
-    """The rows that are not suppressed, with their groups' labels in place of quasi-identifiers; other columns as they are."""
-    codes = codes_of(counts.columns)
-    told = coded(frame, counts.columns, found.levels)
-    if found.groups.is_bad.all():
-        return frame.where(F.lit(False))
-    kept = frame.sparkSession.createDataFrame(_kept(counts, found.levels, found.groups, codes))
-    same = [F.col(code) == F.col(f"kept{code}") for code in codes]
-    told = told.join(kept, reduce(and_, same), "left_semi")
-    for code, column, level in zip(codes, counts.columns, found.levels, strict=True):
-        told = told.join(_labels(frame.sparkSession, code, column.hierarchy, level), code, "left")
-    named = {column.source: f"label{code}" for code, column in zip(codes, counts.columns, strict=True)}
-    return told.select(*[F.col(named.get(name, name)).alias(name) for name in frame.columns])
-
-
 def refuse_output(path: Path, out: Path) -> None:
     """Raise ConfigurationError where rows cannot be written to ``out``, or not without losing those of ``path``."""
     if out.suffix.lower() not in WRITERS:
@@ -133,20 +116,6 @@ def write(rows: DataFrame, out: Path) -> None:
         raise ConfigurationError(f"{out} cannot be written: {why or type(error).__name__}") from None
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _kept(counts: Counts, levels: Sequence[int], groups: Groups, codes: Sequence[str]) -> pa.Table:
-    """The codes of the groups that are not suppressed."""
-    first = np.unique(groups.of, return_index=True)[1]
-    at = first[~groups.is_bad]
-    return pa.table({f"kept{code}": pa.array(column.up(level)[counts.codes[at, place]].astype(np.int32))
-                     for place, (code, column, level) in enumerate(zip(codes, counts.columns, levels, strict=True))})
-
-
-def _labels(spark: SparkSession, code: str, hierarchy: Hierarchy, level: int) -> DataFrame:
-    labels = hierarchy.labels[level]
-    return spark.createDataFrame(pa.table({code: pa.array(range(len(labels)), pa.int32()),
-                                           f"label{code}": pa.array(labels, pa.string())}))
 
 
 def _maker(asked: Asked) -> Callable[[str, str, Sequence[str | None]], Hierarchy]:

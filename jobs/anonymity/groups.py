@@ -1,8 +1,9 @@
 """Groups: rows that share what is told of every quasi-identifier, and which groups are too small or tell too much.
 
-k-anonymity (Sweeney 2002): at least k rows. Distinct l-diversity (Machanavajjhala et al. 2007): at least l values of a
-sensitive column. t-closeness (Li et al. 2007): its values are spread as in the whole, within t by the earth mover's
-distance: ordered for numbers and dates, equal for the rest.
+k-anonymity (Sweeney 2002): at least k rows, or, where people have many rows, rows of at least k people (k^m-anonymity for m = 1,
+Terrovitis et al. 2008: whoever knows one row of a person finds k). Distinct l-diversity (Machanavajjhala et al. 2007): at least l
+values of a sensitive column, each of another person. t-closeness (Li et al. 2007): its values are spread over rows as in the
+whole, within t by the earth mover's distance: ordered for numbers and dates, equal for the rest.
 """
 
 from __future__ import annotations
@@ -11,19 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jobs.anonymity.counts import Counts, Sensitive
 from jobs.anonymity.hierarchies import Floats, Ints
 from jobs.anonymity.numbering import numbered
+from jobs.anonymity.people import Bools, apart
 
-Bools = NDArray[np.bool_]
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Privacy:
-    """What every group must be: rows at least k, distinct values of sensitive columns at least l, spread within t."""
+    """What every group must be: people at least k, distinct values of sensitive columns at least l, spread within t."""
 
     k: int
     diverse: Mapping[str, int] = field(default_factory=dict)
@@ -34,11 +34,12 @@ class Privacy:
 class Groups:
     """Groups at some levels: of each combination its group, of each group its rows and whether it must be suppressed.
 
-    ``is_rare``: for k or l, which joining groups can only heal; ``is_bad``: for t too.
+    ``is_small``: for k; ``is_rare``: for k or l, which joining groups can only heal; ``is_bad``: for t too.
     """
 
     of: Ints
     rows: Ints
+    is_small: Bools
     is_rare: Bools
     is_bad: Bools
 
@@ -59,15 +60,26 @@ def grouped(counts: Counts, levels: Sequence[int], privacy: Privacy) -> Groups:
             for place, (column, level) in enumerate(zip(counts.columns, levels, strict=True)) if column.size(level) > 1)
     of = numbered(told, len(counts.rows))
     rows = np.bincount(of, weights=counts.rows).astype(np.int64)
-    is_rare = rows < privacy.k
+    is_small = rows < privacy.k if counts.people is None else counts.people.fewer(of, len(rows), privacy.k)
+    is_rare = is_small.copy()
     is_far = np.zeros(len(rows), dtype=bool)
     for name, column in counts.sensitive.items():
         group, value, times = _joined(of[column.of], column)
         if name in privacy.diverse:
-            is_rare |= np.bincount(group, minlength=len(rows)) < privacy.diverse[name]
+            is_rare |= _is_alike(of, column, np.bincount(group, minlength=len(rows)), privacy.diverse[name])
         if name in privacy.close:
             is_far |= _distance(group, value, times, rows, column.is_ordered) > privacy.close[name] + ROUNDING
-    return Groups(of, rows, is_rare, is_rare | is_far)
+    return Groups(of, rows, is_small, is_rare, is_rare | is_far)
+
+
+def _is_alike(of: Ints, column: Sensitive, values: Ints, least: int) -> Bools:
+    """Whether a group has too few values that are each another person's; ``values``: the distinct ones of each group."""
+    found: Bools = values < least
+    if column.who is not None:
+        group = of[column.of]
+        asked = ~found[group]
+        found |= apart(group[asked], column.values[asked], column.who[asked], len(values)) < least
+    return found
 
 
 def _joined(of: Ints, column: Sensitive) -> tuple[Ints, Ints, Ints]:

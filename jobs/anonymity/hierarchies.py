@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts import hierarchies as declared
+from contracts.hierarchies import TOP, Declared
+from contracts.reading import ContractError
 from jobs.errors import ConfigurationError
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-TOP = "*"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Hierarchy:
     def levels(self) -> int:
         """How many levels there are, the first and the last counted."""
         return len(self.groups)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether its values are told as they are, or not at all; any other ends in `*`."""
+        return self.levels == 1
 
     def loss(self, level: int) -> Floats:
         """Of each value at a level, the share of the other values that it is told no more apart from, 0 to 1.
@@ -67,37 +73,29 @@ def of(name: str, values: Sequence[str | None], columns: Sequence[Sequence[str |
     return Hierarchy(name, tuple(values), tuple(groups), tuple(labels))
 
 
+def exact(name: str, values: Sequence[str | None]) -> Hierarchy:
+    """The hierarchy of a column that is told as it is, or not at all."""
+    return Hierarchy(name, tuple(values), (np.arange(len(values), dtype=np.int64),), (tuple(values),))
+
+
 def read(path: Path, name: str, values: Sequence[str | None]) -> Hierarchy:
-    """The hierarchy of a file as ARX has them: a line a value, `value;level 1;level 2;...`, by `;` or `,`, without a header.
-
-    A null is the empty value. Raises ConfigurationError, which quotes no value, where the file has a hole.
-    """
-    lines = _lines(path)
-    width = len(lines[0][1])
-    known: dict[str, list[str]] = {}
-    for number, line in lines:
-        if len(line) != width or width < 2:
-            raise ConfigurationError(f"{path}:{number}: has {len(line)} levels, the first line {width}; write a value and at "
-                                     "least one level above it in every line, as many in each")
-        if line[0] in known:
-            raise ConfigurationError(f"{path}:{number}: has a value that a line above has; keep one")
-        if "" in line[1:]:
-            raise ConfigurationError(f"{path}:{number}: has an empty level; write what the value is there, for example {TOP}")
-        known[line[0]] = line[1:]
-    lacking = sum((value or "") not in known for value in values)
-    if lacking:
-        raise ConfigurationError(f"{path} lacks {lacking:,} of the {len(values):,} values that {name} has in the data; add a "
-                                 "line for each" + (", for no value an empty one" if None in values and "" not in known else ""))
-    return of(name, values, list(zip(*(known[value or ""] for value in values), strict=True)))
-
-
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """The hierarchy of a file as ARX has them (contracts/hierarchies.py). Raises ConfigurationError, which quotes no value, where
+    the file has a hole."""
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read as UTF-8 text ({type(error).__name__})") from None
-    by = ";" if ";" in text else ","
-    lines = [(number, line) for number, line in enumerate(csv.reader(text.splitlines(), delimiter=by), 1) if line]
-    if not lines:
-        raise ConfigurationError(f"{path} is empty; write a line for each value: the value, then what it is at each level")
-    return lines
+        said = declared.read(path)
+    except ContractError as error:
+        raise ConfigurationError(str(error)) from None
+    if lacking := lacks(said, values):
+        raise ConfigurationError(f"{path} lacks {lacking:,} of the {len(values):,} values that {name} has in the data; add a "
+                                 "line for each" + (", for no value an empty one" if said.told(None) is None else ""))
+    return of_declared(said, name, values)
+
+
+def lacks(said: Declared, values: Sequence[str | None]) -> int:
+    """How many of the values a declared hierarchy does not have."""
+    return sum(said.told(value) is None for value in values)
+
+
+def of_declared(said: Declared, name: str, values: Sequence[str | None]) -> Hierarchy:
+    """A declared hierarchy of values that it has, each."""
+    return of(name, values, list(zip(*(said.told(value) or () for value in values), strict=True)))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from decimal import ROUND_FLOOR, Decimal
 
+from contracts.hierarchies import TOP
 from jobs.anonymity import hierarchies
-from jobs.anonymity.hierarchies import TOP, Hierarchy
+from jobs.anonymity.hierarchies import Hierarchy
 
 BANDS = (5, 10, 20, 40, 80, 160, 320, 640)  # Widths, each joining bands of the one before.
 FEWEST_BANDS = 15  # At the first level, about.

@@ -103,6 +103,6 @@ def _refuse_unsaid(name: str, files: tuple[Path, ...], is_approved: bool, remark
     if is_approved and instead:
         raise ConfigurationError("--instead says how to make a refused contract lawful; an approval has only --remarks")
     if is_approved and not remarks and name.split("/")[0] in KINDS:
-        objected = [f"{path.name}:{line}: {it.said}" for path, line, it in objections(list(files), datetime.now(UTC).date())]
+        objected = [f"{path.name}:{line}: {it.said}" for path, line, it in objections(files[:1], datetime.now(UTC).date())]
         if objected:
             raise ConfigurationError("say in --remarks why it may be approved all the same:\n" + "\n".join(objected))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,12 @@ from jobs.run.gated import gate
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
-from jobs.stages import permit, protect, pseudonymise, treat
+from jobs.stages import permit, pseudonymise, treat
+from jobs.stages.anonymise import RELEASED, Anonymous, anonymise, refuse_small
 from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    pass
 
 
 def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> Report:
@@ -60,7 +62,8 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
             "release_group": pin["release_group"], "release_number": body["release"]["number"], "requester": requester,
             "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
         shell.report.change(extracts.EXTRACT)
-        shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]))
+        shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]),
+                                  anonymity=stage.told(body["anonymity"]))
         shell.trail.reads(f"product.{recipient.product}", *consent.TABLES)
         shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
         return shell.report
@@ -174,14 +177,16 @@ def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: d
 def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
           files: Files, now: datetime) -> bytes:
     with workspace(shell.settings.lake_root, f"extract.{recipient.id}", shell.lake.spark) as work:
-        rows = _rows(shell, recipient, extract_id, pin, snapshot, epoch, now, work).toArrow()
-    rows = rows.sort_by([(name, "ascending") for name in recipient.table.key])
+        made = _rows(shell, recipient, extract_id, pin, snapshot, epoch, now, work)
+        rows = made.rows.toArrow()
+    # By all that they tell: an order that came from more would tell rows of a group apart.
+    rows = rows.sort_by([(name, "ascending") for name in dict.fromkeys((*recipient.table.key, *rows.column_names))])
     sink = io.BytesIO()
     pq.write_table(rows, sink)
     content = stage.manifest(
         recipient, shell.catalog.products[recipient.product], extract_id,
         {k: pin[k] for k in ("release_group", "number", "table_version")}, {**snapshot, "as_of": now.isoformat()},
-        {stage.DATA: (sink.getvalue(), rows.num_rows)}, now, epoch)
+        {stage.DATA: (sink.getvalue(), rows.num_rows)}, made.said, now, epoch)
     files.write(stage.DATA, sink.getvalue())
     files.write(stage.MANIFEST, content)
     files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
@@ -189,7 +194,7 @@ def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
 
 
 def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
-          now: datetime, work: Workspace) -> DataFrame:
+          now: datetime, work: Workspace) -> Anonymous:
     """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once.
 
     The release may have pseudonyms of any epoch that lives.
@@ -207,14 +212,15 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     pseudonyms.complete(shell, recipient.pseudonym_domain, epoch, permitted)
     own = pseudonymise.apply(permitted, pseudonyms.of(shell, recipient.pseudonym_domain, epoch), column)
     treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
-    marked = protect.mark_groups(treated, recipient.group_columns, column, recipient.minimum_group)
-    apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])
-             for r in protect.account(marked).collect()]
+    found = anonymise(treated, recipient, column)
+    apart = [Entry(f"extract.{recipient.id}", "released" if reason == RELEASED else "suppressed", reason, number)
+             for reason, number in found.account.items()]
     accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
-    made = marked.where(protect.MARK).drop(protect.MARK)
+    made = work.keep("anonymous", found.rows)
+    refuse_small(made, recipient, column)
     gate(shell, extract_id, made, recipient.table, now)
     accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
     accounts.write(lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)
-    return made
+    return replace(found, rows=made)
 
 

@@ -21,11 +21,12 @@ DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
 
 
 def manifest(recipient: Recipient, product: Product, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
-             files: Mapping[str, tuple[bytes, int]], at: datetime, epoch: int) -> bytes:
+             files: Mapping[str, tuple[bytes, int]], anonymity: Mapping[str, Any], at: datetime, epoch: int) -> bytes:
     """The manifest as canonical JSON (sorted keys, no white space, UTF-8): the bytes that are signed and hashed.
 
     release: group, number, table_version of the product. snapshot: table versions the consent decision rests on.
-    files: content and rows by name. epoch: of the key of the recipient's pseudonyms; those of two epochs cannot be compared.
+    files: content and rows by name. anonymity: what was asked of its groups, and found.
+    epoch: of the key of the recipient's pseudonyms; those of two epochs cannot be compared.
     """
     body = {
         "extract_id": extract_id, "recipient": recipient.id, "product": recipient.product,
@@ -33,7 +34,7 @@ def manifest(recipient: Recipient, product: Product, extract_id: str, release: M
         "contract": {"id": recipient.id, "version": recipient.version, "sha256": recipient.sha256},
         "agreement": {"id": recipient.agreement, "version": recipient.agreement_version,
                       "expires_on": recipient.agreement_expires_on},
-        "release": dict(release), "consent_snapshot": dict(snapshot), "minimum_group": recipient.minimum_group,
+        "release": dict(release), "consent_snapshot": dict(snapshot), "anonymity": dict(anonymity),
         "pseudonym_epoch": epoch,
         "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name))}
                    for c in recipient.table.columns],
@@ -41,6 +42,17 @@ def manifest(recipient: Recipient, product: Product, extract_id: str, release: M
                   for name, (content, rows) in sorted(files.items())],
         "created_at": at.isoformat(), "expires_at": (at + timedelta(days=recipient.expires_after_days)).isoformat()}
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def told(anonymity: Mapping[str, Any]) -> str:
+    """What a manifest says of the anonymity of its rows, for the officer who is to approve them: in words, without a value."""
+    levels = ", ".join(f"{name} at level {at['level']} of {at['of']}" for name, at in anonymity.get("levels", {}).items())
+    groups = f"{anonymity['groups']} groups of at least {anonymity['smallest_group']} people (k {anonymity['k']})"
+    if not levels:
+        return f"{groups}; no quasi-identifiers: {anonymity['reason']}"
+    risk = anonymity["risk"]
+    return (f"{groups}; {levels}; {anonymity['suppressed']} rows suppressed; who knows one row of a person finds them with a "
+            f"chance of {risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
 
 
 def _treatments(column: Column, made_of: Column) -> dict[str, Any]:

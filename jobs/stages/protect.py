@@ -1,4 +1,4 @@
-"""Protect: groups too small to hide a person in do not leave.
+"""Protect: counts too small to hide a person in do not leave.
 
 Every function here marks, counts or changes rows; released + suppressed = built holds for each marked frame.
 """
@@ -6,8 +6,6 @@ Every function here marks, counts or changes rows; released + suppressed = built
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,17 +18,6 @@ MOST_IN = "most_in_"
 def mark_cells(rows: DataFrame, counts_people: str, minimum: int) -> DataFrame:
     """An aggregate's rows + is_released: whether the row counts more than ``minimum`` people (column counts_people)."""
     return rows.withColumn(MARK, F.coalesce(F.col(counts_people) > minimum, F.lit(False)))
-
-
-def mark_groups(rows: DataFrame, group_columns: Sequence[str], person_column: str, minimum: int) -> DataFrame:
-    """Rows about persons + is_released: whether their group has at least ``minimum`` distinct persons.
-
-    A null in a group column is a value of its own; without group columns all rows are one group.
-    """
-    sizes = rows.groupBy(*[F.col(c).alias(f"_{c}") for c in group_columns]).agg(
-        F.count_distinct(person_column).alias("_persons"))
-    same = reduce(and_, [F.col(c).eqNullSafe(F.col(f"_{c}")) for c in group_columns], F.lit(True))
-    return rows.join(sizes, on=same, how="inner").select(*rows.columns, (F.col("_persons") >= minimum).alias(MARK))
 
 
 def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], minimum: int, rounding: int | None,

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 import yaml
 
-from contracts import jurisdictions, model
+from contracts import anonymity, jurisdictions, model
 from contracts.expressions import parse
 from contracts.load import KINDS, TABLE_KINDS, catalog, check_files, folders
 from contracts.standard import violations
@@ -24,8 +24,10 @@ PRIVACY = {
     jurisdictions.Jurisdiction: {"age_of_majority", "age_of_digital_consent", "lapses_after_days", "source"},
     model.Product: {"purposes", "data_categories", "legal_basis", "basis_reason", "pseudonym_domain", "counts_people",
                     "minimum_cell", "rounding", "cell_columns", "dominance", "retention_days", "inputs"},
+    anonymity.Anonymity: {"quasi_identifiers", "k", "suppress_percent", "sensitive", "reason"},
+    anonymity.Sensitive: {"least_values", "most_distance"},
     model.Recipient: {"product", "purposes", "legal_basis", "agreement", "agreement_version", "agreement_expires_on",
-                      "pseudonym_domain", "minimum_group", "group_columns", "approvers", "delivery", "expires_after_days"},
+                      "pseudonym_domain", "anonymity", "hierarchies", "approvers", "delivery", "expires_after_days"},
 }
 # Fields with a default: none of them widens what may be done with data.
 HARMLESS = {
@@ -63,7 +65,7 @@ def test_the_one_thing_forgiven_is_a_property_without_a_logical_type() -> None:
 
 
 def models() -> list[type[pydantic.BaseModel]]:
-    return [m for m in vars(model).values() if isinstance(m, type) and issubclass(m, model.Frozen) and m is not model.Frozen]
+    return [m for m in (*vars(model).values(), anonymity.Sensitive) if isinstance(m, type) and issubclass(m, model.Frozen) and m is not model.Frozen]
 
 
 @pytest.mark.parametrize("kind", models(), ids=lambda m: m.__name__)

@@ -12,7 +12,6 @@ from jobs.stages import protect
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 counts = st.none() | st.integers(0, 40) | st.integers(0, 10**6)
 aggregates = st.lists(st.tuples(counts, counts), min_size=1, max_size=60)
-members = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from([None, "x", "y", "z"])), min_size=1, max_size=40)
 
 
 def coarse(count: int | None, minimum: int, rounding: int) -> int | None:
@@ -28,12 +27,3 @@ def test_cells_equal_the_naive_ones(frame: Any, rows: list[tuple[Any, Any]], min
     assert sorted(map(str, left)) == sorted(map(str, naive))
     account = {r.outcome: r.rows for r in protect.account(protect.mark_cells(built, "people", minimum)).collect()}
     assert account.get("released", 0) == len(left) and sum(account.values()) == len(rows)
-
-
-@quick
-@given(rows=members, minimum=st.integers(1, 4))
-def test_groups_equal_the_naive_ones(frame: Any, rows: list[tuple[Any, Any]], minimum: int) -> None:
-    built = frame("person string, area string", rows)
-    left = [tuple(r) for r in protect.mark_groups(built, ["area"], "person", minimum).where(protect.MARK).select("person", "area").collect()]
-    naive = [row for row in rows if len({p for p, area in rows if area == row[1]}) >= minimum]
-    assert sorted(map(str, left)) == sorted(map(str, naive))

@@ -114,7 +114,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "a hole": ("f;person\n", ["lacks 1 of the 2 values that sex has"]), "nothing": ("", ["is empty"]),
     "no level": ("f\nm\n", ["sex.csv:1: has 1 levels"]), "a short line": ("f;a;b\nm;a\n", ["sex.csv:2: has 2 levels, the first line 3"]),
     "a value twice": ("f;a\nf;b\nm;a\n", ["sex.csv:2: has a value that a line above has"]), "an empty level": ("f;\nm;a\n", ["sex.csv:1: has an empty level"]),
-    "what was joined is told apart": ("f;person;a\nm;person;b\n", ["hierarchy of sex: level 2 tells values apart"]),
+    "what was joined is told apart": ("f;person;a\nm;person;b\n", ["sex.csv:2: level 2 tells values apart that level 1 joins"]),
 }
 
 

@@ -18,6 +18,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from contracts import catalog
+from contracts.anonymity import Anonymity
 from contracts.model import Column
 from jobs import keys
 from jobs.errors import NotApproved
@@ -31,6 +32,7 @@ from tests.integration.airflow_stand_in import Run, serving
 
 RUN = ("extract_glycemia_institute", "manual__1")
 RECIPIENT = "glycemia_institute"
+BY_READINGS = Anonymity.model_validate({"quasiIdentifiers": {"readings": "made"}, "k": 7, "suppressPercent": 0, "sensitive": {}, "reason": None})
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_dates_of_a_person_are_moved_together_and_the_manifest_says_so(home, air
                                    "treatment_options": {"max_days": 30, "keep_weekday": False}})
     table = recipient.table.model_copy(update={"columns": tuple(
         moved if c.name == moved.name else c for c in recipient.table.columns)})
-    monkeypatch.setitem(catalog().recipients, RECIPIENT, recipient.model_copy(update={"table": table, "group_columns": ()}))
+    monkeypatch.setitem(catalog().recipients, RECIPIENT, recipient.model_copy(update={"table": table, "anonymity": BY_READINGS, "hierarchies": ()}))
     files = held(home, prepared(home, airflow, "moved")["extract_id"])
     rows = pq.read_table(io.BytesIO(files.read(stage.DATA) or b"")).to_pylist()
     lake = small_lake.Lake(home.lake_root, catalog().tables)
@@ -124,6 +126,7 @@ def test_dates_of_a_person_are_moved_together_and_the_manifest_says_so(home, air
     said = {c["name"]: c for c in json.loads(files.read(stage.MANIFEST) or b"")["schema"]}
     assert said["observed_on"]["treatment_options"] == {"maxDays": 30, "keepWeekday": False}
     assert (said["readings"]["treatment"], said["person_id"]["treatment"]) == ("keep", "pseudonym")
+    assert json.loads(files.read(stage.MANIFEST) or b"")["anonymity"]["smallest_group"] == 10
 
 
 def test_manifest_is_signed_and_says_what_was_delivered(home, airflow):

@@ -1,4 +1,4 @@
-"""What may leave: small cells and small groups vanish, counts are coarse, and the accounts hold."""
+"""What may leave of an aggregate: small cells vanish, counts are coarse, and the accounts hold."""
 
 from __future__ import annotations
 
@@ -64,22 +64,3 @@ def test_the_account_of_cells(frame: Any) -> None:
     rows = frame(AGGREGATE, [(str(n), people, calls) for n, (people, calls, _) in enumerate(CELLS)])
     account = {r.outcome: r.rows for r in protect.account(protect.mark_cells(rows, "people", 7)).collect()}
     assert account == {"released": sum(bool(c[2]) for c in CELLS), "suppressed": sum(not c[2] for c in CELLS)}
-
-
-PEOPLE = "person string, day string, area string"
-GROUPS = [("a", "mon", "x"), ("b", "mon", "x"), ("b", "mon", "x"), ("a", "tue", "x"), ("a", "tue", "x"),
-          ("a", "mon", None), ("b", "mon", None), ("c", "wed", "y"), (None, "wed", "y")]
-
-
-@pytest.mark.parametrize(("columns", "minimum", "left"), [
-    (["day", "area"], 2, [0, 1, 2, 5, 6]), (["day"], 2, [0, 1, 2, 5, 6]), (["area"], 2, [0, 1, 2, 3, 4, 5, 6]),
-    (["area"], 3, []), ([], 3, list(range(9))), ([], 4, []),
-])
-def test_small_groups_are_left_out(frame: Any, columns: list[str], minimum: int, left: list[int]) -> None:
-    rows = frame(PEOPLE, GROUPS)
-    marked = protect.mark_groups(rows, columns, "person", minimum)
-    stay = marked.where(protect.MARK).drop(protect.MARK)
-    assert stay.columns == rows.columns
-    assert sorted(map(str, map(tuple, stay.collect()))) == sorted(str(GROUPS[n]) for n in left)
-    account = {r.outcome: r.rows for r in protect.account(marked).collect()}
-    assert (account.get("released", 0), account.get("suppressed", 0)) == (len(left), len(GROUPS) - len(left))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from jobs.anonymity import search as search_module
 from jobs.anonymity.counts import Column, Counts, Sensitive, _in_order
 from jobs.anonymity.groups import Privacy, grouped
 from jobs.anonymity.numbering import numbered
+from jobs.anonymity.people import People, apart
 from jobs.anonymity.search import search
 from jobs.errors import ConfigurationError
 
@@ -99,8 +101,33 @@ def test_distances_are_those_of_the_paper() -> None:
 
 def test_risk_is_of_the_rows_that_are_left() -> None:
     counts = counts_of([("a", "1")] * 4 + [("b", "1")] * 2 + [("c", "1")], ("string",))
-    assert risk.of(grouped(counts, (0,), Privacy(2))) == risk.Risk(6, 2, 2, 2 / 6, 1 / 2)
-    assert risk.of(grouped(counts, (0,), Privacy(9))) == risk.Risk(0, 0, None, None, None)
+    assert risk.of(counts, grouped(counts, (0,), Privacy(2))) == risk.Risk(6, 2, 2, 2 / 6, 1 / 2)
+    assert risk.of(counts, grouped(counts, (0,), Privacy(9))) == risk.Risk(0, 0, None, None, None)
+
+
+def test_risk_is_of_people_and_not_of_their_rows() -> None:
+    """Ten rows of a are of two people, five of b of five: who knows one row of a finds one of two."""
+    counts = counts_of([("a", "1")] * 10 + [("b", "1")] * 5, ("string",))
+    people = People(np.r_[[0] * 2, np.arange(10, 15)], np.r_[[0, 1], np.arange(2, 7)], np.r_[2, [0] * 9, [1] * 5])
+    grouped_by = grouped(replace(counts, people=people), (0,), Privacy(2))
+    assert risk.of(replace(counts, people=people), grouped_by) == risk.Risk(15, 2, 2, 2 / 7, 1 / 2)
+    assert grouped(replace(counts, people=people), (0,), Privacy(3)).bad_rows == 10 and grouped(counts, (0,), Privacy(6)).bad_rows == 5
+
+
+def test_people_are_counted_where_bounds_leave_it_open() -> None:
+    """Two combinations of three people each: together three, four or six."""
+    for second, number in (([0, 1, 2], 3), ([1, 2, 3], 4), ([3, 4, 5], 6)):
+        people = People(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, *second]), np.array([3, 3]))
+        together = np.array([0, 0])
+        assert people.number(together, 1).tolist() == [number]
+        assert [bool(people.fewer(together, 1, k)[0]) for k in range(1, 9)] == [number < k for k in range(1, 9)]
+
+
+def test_values_of_one_person_are_no_diversity() -> None:
+    """Group 0: five values of one person and one of another. Group 1: three people with one value each. Group 2: a chain."""
+    group, value = np.array([0] * 6 + [1] * 3 + [2] * 5), np.array([0, 1, 2, 3, 4, 0, 0, 1, 2, 0, 1, 1, 2, 2])
+    who = np.array([0, 0, 0, 0, 0, 1, 0, 1, 2, 0, 0, 1, 1, 2])
+    assert apart(group, value, who, 4).tolist() == [2, 3, 3, 0]
 
 
 def test_combinations_are_numbered_whatever_their_number_could_be() -> None:
