@@ -247,7 +247,11 @@ class Product(Contract):
 
 
 class Recipient(Contract):
-    """A data use agreement with an external partner, and the extract it gets."""
+    """A data use agreement with an external partner, and the extract it gets.
+
+    ``max_linked_percent``: of the people whom another recipient has too, at most so many percent may be told to be the same by
+    whoever has both extracts, beyond those found by chance.
+    """
 
     product: Name
     purposes: tuple[Purpose, ...]
@@ -257,6 +261,7 @@ class Recipient(Contract):
     agreement_expires_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     pseudonym_domain: Name
     minimum_group: Annotated[int, Field(ge=2)]
+    max_linked_percent: Annotated[float, Field(ge=0, le=100)]
     group_columns: tuple[Name, ...]
     approvers: tuple[str, ...]
     delivery: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/[A-Za-z0-9/_-]+$")]

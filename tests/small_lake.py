@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,9 @@ def copy(made: Settings, home: Path) -> Settings:
     return Settings(home=home, lake="", engine=made.engine, actor="test")
 
 
-def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2) -> Lake:
-    """People with readings twice a day; all consent to their own use, all but the last ``refusing`` to the recipient."""
+def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2,
+         values: Callable[[int, int], Sequence[float]] = lambda person, day: (100.0, 110.0)) -> Lake:
+    """People with readings each day, by default two; all consent to their own use, all but the last ``refusing`` to the recipient."""
     lake = Lake(made.lake_root, catalog().tables)
     names = [f"person-{i}" for i in range(people)]
     append(lake, "core.identity", [{"source_person_id": n, "country_code": "DE"} for n in names])
@@ -48,9 +50,9 @@ def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glyc
         consents.append(statement(name, "research", recipient, "permit" if i < people - refusing else "deny"))
     append(lake, "core.consent", consents)
     append(lake, "core.observation", [
-        {"source_person_id": name, "code": "2339-0", "value": 100.0 + 10 * hour, "unit_code": "mg/dL",
+        {"source_person_id": name, "code": "2339-0", "value": value, "unit_code": "mg/dL",
          "effective_at": START + timedelta(days=day, hours=hour), "status_code": "final"}
-        for name in names for day in range(days) for hour in range(2)])
+        for person, name in enumerate(names) for day in range(days) for hour, value in enumerate(values(person, day))])
     for table in ("core.contact_point", "core.message", "core.interaction"):
         lake.ensure(table)
     return lake

@@ -15,16 +15,18 @@ from jobs import keys
 from jobs.airflow_api import Airflow
 from jobs.delivery import upload
 from jobs.errors import LakeError, NotApproved
-from jobs.files import EXTRACTS, Files
+from jobs.files import Files
 from jobs.lake import Lake
 from jobs.ledger import accounts, extracts, releases
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, entitled, pseudonyms
+from jobs.run import consent, entitled, linkage, pseudonyms
+from jobs.run.delivered import folder
 from jobs.run.gated import gate
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from jobs.stages import permit, protect, pseudonymise, treat
+from jobs.turn import turn
 from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
 
     Nothing is made when the recipient already has this release under this contract and these consents.
     Raises NotApproved when nobody logged in asks or the agreement ended, LakeError when nothing is released yet, ContractChanged
-    when the product's contract was edited since.
+    when the product's contract was edited since, Linkable when it tells too much beside what was delivered before.
     """
     with open_shell(settings, "extract.prepare", recipient_id, with_engine=True) as shell:
         recipient, lake, now = shell.catalog.recipients[recipient_id], shell.lake, datetime.now(UTC)
@@ -59,7 +61,8 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
             "release_group": pin["release_group"], "release_number": body["release"]["number"], "requester": requester,
             "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
         shell.report.change(extracts.EXTRACT)
-        shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]))
+        shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]),
+                                  **body["linked"])
         shell.trail.reads(f"product.{recipient.product}", *consent.TABLES)
         shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
         return shell.report
@@ -97,8 +100,8 @@ def deliver(settings: Settings, extract_id: str) -> Report:
     """Deliver an extract that an approver of its contract approved. Delivered once, it is not delivered again.
 
     Raises NotApproved unless approval, signature, files, contract and expiry all hold, everybody in it still permits
-    it, and the recipient has nothing newer, ContractChanged when the product's contract was edited since its release;
-    nothing leaves then.
+    it, and the recipient has nothing newer, ContractChanged when the product's contract was edited since its release,
+    Linkable when it tells too much beside what was delivered since; nothing leaves then.
     """
     with open_shell(settings, "extract.deliver", extract_id, with_engine=True) as shell:
         lake, now = shell.lake, datetime.now(UTC)
@@ -117,14 +120,24 @@ def deliver(settings: Settings, extract_id: str) -> Report:
         shell.report.facts.update(extract_id=extract_id, destination=destination, approver=approver)
         if extracts.of(lake, extracts.DELIVERY, extract_id):
             return shell.report
-        _refuse_superseded(lake, entry)
-        stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
-        entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
-        upload(recipient, destination, {name: content for name, content in held.items() if content is not None})
-        extracts.write(lake, extracts.DELIVERY, {"extract_id": extract_id, "manifest_sha256": digest,
-                                                 "destination": destination, "delivered_at": now})
-        shell.report.change(extracts.DELIVERY)
+        with turn(settings.home / "turns", "deliveries"):  # So that each is looked at beside all that went before.
+            _let_go(shell, recipient, entry, held, destination, now)
         return shell.report
+
+
+def _let_go(shell: Shell, recipient: Recipient, entry: dict[str, Any], held: dict[str, bytes | None], destination: str,
+            now: datetime) -> None:
+    """Look once more at what may have changed since an extract was prepared, upload it and write it into the ledger."""
+    lake, name = shell.lake, entry["extract_id"]
+    _refuse_superseded(lake, entry)
+    stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
+    entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
+    with workspace(shell.settings.lake_root, f"deliver.{recipient.id}", lake.spark) as work:
+        linkage.refuse_since(shell, recipient, entry, f"{folder(shell.settings, recipient, name)}/{stage.DATA}", now, work)
+    upload(recipient, destination, {file: content for file, content in held.items() if content is not None})
+    extracts.write(lake, extracts.DELIVERY, {"extract_id": name, "manifest_sha256": entry["manifest_sha256"],
+                                             "destination": destination, "delivered_at": now})
+    shell.report.change(extracts.DELIVERY)
 
 
 def _name(recipient: str, dag_run: tuple[str, str]) -> str:
@@ -142,11 +155,6 @@ def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:
     newer = [e["extract_id"] for e in extracts.delivered(lake, entry["recipient"]) if e["prepared_at"] > entry["prepared_at"]]
     if newer:
         raise NotApproved(f"the recipient has {newer[-1]}, which is newer than {entry['extract_id']}")
-
-
-def folder(settings: Settings, recipient: Recipient, extract_id: str) -> str:
-    """Where the files of an extract lie until and after their delivery."""
-    return f"{settings.lake_root}/{EXTRACTS}/{recipient.id}/{extract_id}"
 
 
 def _pinned(shell: Shell, recipient: Recipient) -> dict[str, Any]:
@@ -171,14 +179,15 @@ def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: d
 def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
           files: Files, now: datetime) -> bytes:
     with workspace(shell.settings.lake_root, f"extract.{recipient.id}", shell.lake.spark) as work:
-        rows = _rows(shell, recipient, extract_id, pin, snapshot, now, work).toArrow()
+        made, linked = _rows(shell, recipient, extract_id, pin, snapshot, now, work)
+        rows = made.toArrow()
     rows = rows.sort_by([(name, "ascending") for name in recipient.table.key])
     sink = io.BytesIO()
     pq.write_table(rows, sink)
     content = stage.manifest(
         recipient, shell.catalog.products[recipient.product], extract_id,
         {k: pin[k] for k in ("release_group", "number", "table_version")}, {**snapshot, "as_of": now.isoformat()},
-        {stage.DATA: (sink.getvalue(), rows.num_rows)}, now)
+        {stage.DATA: (sink.getvalue(), rows.num_rows)}, linked, now)
     files.write(stage.DATA, sink.getvalue())
     files.write(stage.MANIFEST, content)
     files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
@@ -186,8 +195,11 @@ def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
 
 
 def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
-          now: datetime, work: Workspace) -> DataFrame:
-    """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once."""
+          now: datetime, work: Workspace) -> tuple[DataFrame, dict[str, float]]:
+    """The rows a recipient may have, under its own pseudonyms, accounted and gated, and whom they let others find.
+
+    Consent is decided once.
+    """
     lake, product = shell.lake, shell.catalog.products[recipient.product]
     released = lake.read(product.table.name, pin["table_version"])
     vault = lake.read(pseudonyms.TABLE).where(f"domain = '{product.pseudonym_domain}'")
@@ -202,13 +214,22 @@ def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
     own = pseudonymise.apply(permitted, lake.read(pseudonyms.TABLE), recipient.pseudonym_domain, column)
     treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
     marked = protect.mark_groups(treated, recipient.group_columns, column, recipient.minimum_group)
-    apart = [Entry(f"extract.{recipient.id}", r["outcome"], "small_group" if r["outcome"] == "suppressed" else "-", r["rows"])
-             for r in protect.account(marked).collect()]
+    told = work.keep("told", linkage.over_time(shell, recipient, marked.where(protect.MARK).drop(protect.MARK), now))
+    apart = _apart(f"extract.{recipient.id}", marked, told)
     accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
-    made = marked.where(protect.MARK).drop(protect.MARK)
+    made = told.where(protect.MARK).drop(protect.MARK)
     gate(shell, extract_id, made, recipient.table, now)
     accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
+    linked = linkage.facts(shell, recipient, linkage.beside_others(shell, recipient, made, now, work))
     accounts.write(lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)
-    return made
+    return made, linked
+
+
+def _apart(table: str, grouped: DataFrame, told: DataFrame) -> list[Entry]:
+    """What stays, as its group is too small or too few were told of in its way before, and what leaves; frames are marked."""
+    small = [Entry(table, r["outcome"], "small_group", r["rows"]) for r in protect.account(grouped).collect()]
+    later = [Entry(table, r["outcome"], "told_apart" if r["outcome"] == "suppressed" else "-", r["rows"])
+             for r in protect.account(told).collect()]
+    return [entry for entry in small if entry.outcome == "suppressed"] + later
 
 

@@ -21,7 +21,7 @@ from jobs.delivery import upload
 from jobs.files import Files
 from jobs.ledger import extracts, withdrawals
 from jobs.run import consent, entitled, gone, pseudonyms
-from jobs.run.extract import folder
+from jobs.run.delivered import folder
 from jobs.run.gone import Gone
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings

@@ -21,11 +21,11 @@ DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
 
 
 def manifest(recipient: Recipient, product: Product, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
-             files: Mapping[str, tuple[bytes, int]], at: datetime) -> bytes:
+             files: Mapping[str, tuple[bytes, int]], linked: Mapping[str, float], at: datetime) -> bytes:
     """The manifest as canonical JSON (sorted keys, no white space, UTF-8): the bytes that are signed and hashed.
 
     release: group, number, table_version of the product. snapshot: table versions the consent decision rests on.
-    files: content and rows by name.
+    files: content and rows by name. linked: how many percent of people were found to be linkable, and how many may be.
     """
     body = {
         "extract_id": extract_id, "recipient": recipient.id, "product": recipient.product,
@@ -34,12 +34,18 @@ def manifest(recipient: Recipient, product: Product, extract_id: str, release: M
         "agreement": {"id": recipient.agreement, "version": recipient.agreement_version,
                       "expires_on": recipient.agreement_expires_on},
         "release": dict(release), "consent_snapshot": dict(snapshot), "minimum_group": recipient.minimum_group,
-        "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name))}
-                   for c in recipient.table.columns],
+        "group_columns": recipient.group_columns, "linked": dict(linked),
+        "schema": schema(recipient, product),
         "files": [{"name": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": rows}
                   for name, (content, rows) in sorted(files.items())],
         "created_at": at.isoformat(), "expires_at": (at + timedelta(days=recipient.expires_after_days)).isoformat()}
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def schema(recipient: Recipient, product: Product) -> list[dict[str, Any]]:
+    """What a manifest says of each column: name, type, description, treatment and its options, and the product's before it."""
+    return [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name))}
+            for c in recipient.table.columns]
 
 
 def _treatments(column: Column, made_of: Column) -> dict[str, Any]:

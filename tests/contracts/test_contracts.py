@@ -25,7 +25,7 @@ PRIVACY = {
     model.Product: {"purposes", "data_categories", "legal_basis", "basis_reason", "pseudonym_domain", "counts_people",
                     "minimum_cell", "rounding", "cell_columns", "dominance", "retention_days", "inputs"},
     model.Recipient: {"product", "purposes", "legal_basis", "agreement", "agreement_version", "agreement_expires_on",
-                      "pseudonym_domain", "minimum_group", "group_columns", "approvers", "delivery", "expires_after_days"},
+                      "pseudonym_domain", "minimum_group", "max_linked_percent", "group_columns", "approvers", "delivery", "expires_after_days"},
 }
 # Fields with a default: none of them widens what may be done with data.
 HARMLESS = {

@@ -1,0 +1,174 @@
+"""Whether an extract tells more beside what went out before: beside the recipient's own, and beside those of other recipients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from contracts.model import Recipient
+from contracts.vocabulary import Treatment
+from jobs.errors import Linkable
+from jobs.ledger import extracts
+from jobs.run import pseudonyms
+from jobs.run.delivered import Copy, copies
+from jobs.run.shell import Shell
+from jobs.stages import comparable, composition, linkage
+from jobs.stages.extract import schema
+from jobs.stages.protect import MARK
+from jobs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@dataclass(frozen=True)
+class Found:
+    """What whoever has this extract and another recipient's finds: of ``people`` in both, so many percent beyond chance."""
+
+    recipient: str
+    people: int
+    percent: float
+    allowed: float
+
+
+def over_time(shell: Shell, recipient: Recipient, rows: DataFrame, now: datetime) -> DataFrame:
+    """An extract's rows + is_released: whether they single nobody out beside what the recipient was delivered before.
+
+    Raises Linkable where rows are about something that is treated otherwise than in an earlier extract, IntegrityError where our
+    copy of one is missing.
+    """
+    from pyspark.sql import functions as F
+
+    held = copies(shell, recipient, now)
+    if not held:
+        return rows.withColumn(MARK, F.lit(True))
+    person = comparable.person_column(_schema(shell, recipient))
+    key = [name for name in recipient.table.key if name != person]
+    for copy in held:
+        _refuse_other_key(shell, recipient, copy, key)
+    earlier = [composition.told(copy.rows, comparable.person_column(copy.schema), key, _told_by(recipient, copy), number)
+               for number, copy in enumerate(held)]
+    return composition.mark(rows, person, key, recipient.group_columns, earlier, recipient.minimum_group)
+
+
+def beside_others(shell: Shell, recipient: Recipient, rows: DataFrame, now: datetime, work: Workspace) -> list[Found]:
+    """What is found beside each other recipient that was delivered something; the worst of its extracts each.
+
+    Raises Linkable where that is more than either contract allows, or where another recipient has no contract any more.
+    """
+    found: list[Found] = []
+    for name in sorted({entry["recipient"] for entry in extracts.all_delivered(shell.lake)} - {recipient.id}):
+        other = shell.catalog.recipients.get(name)
+        if other is None:
+            raise Linkable(f"{name} was delivered extracts, but has no contract any more, so that nobody can say whom it "
+                           "knows; put its contract back, with status retired")
+        measured = [_measured(shell, recipient, rows, other, alike, now, work) for alike in _alike(copies(shell, other, now))]
+        found += sorted(measured, key=lambda one: one.percent)[-1:]
+    for one in found:
+        if one.percent > one.allowed:
+            raise Linkable(_said(recipient, one))
+    return found
+
+
+def facts(shell: Shell, recipient: Recipient, found: Sequence[Found]) -> dict[str, float]:
+    """What a manifest says of it, the worst alone: who else was delivered what is no matter of this recipient.
+
+    The report names each.
+    """
+    if found:
+        shell.report.facts["beside"] = {
+            one.recipient: {"people": one.people, "linked_percent": round(one.percent, 1)} for one in found}
+    return {"linked_percent": max((round(one.percent, 1) for one in found), default=0.0),
+            "max_linked_percent": min([recipient.max_linked_percent, *(one.allowed for one in found)])}
+
+
+def refuse_since(shell: Shell, recipient: Recipient, entry: dict[str, Any], path: str, now: datetime, work: Workspace) -> None:
+    """Raise Linkable when an extract that was prepared tells too much beside what was delivered since.
+
+    entry: its row of ledger.extract. path: where its rows (Parquet) lie.
+    """
+    since = [e for e in extracts.all_delivered(shell.lake) if e["delivered_at"] >= entry["prepared_at"]]
+    rows = shell.lake.spark.read.parquet(path)
+    if any(e["recipient"] == recipient.id for e in since):
+        apart = over_time(shell, recipient, rows, now).where(f"NOT {MARK}").count()
+        if apart:
+            raise Linkable(f"{apart} rows of {entry['extract_id']} would single people out beside what {recipient.id} was "
+                           "delivered since it was prepared; prepare it again")
+    if any(e["recipient"] != recipient.id for e in since):
+        beside_others(shell, recipient, rows, now, work)
+
+
+def _schema(shell: Shell, recipient: Recipient) -> list[dict[str, Any]]:
+    return schema(recipient, shell.catalog.products[recipient.product])
+
+
+def _told_by(recipient: Recipient, copy: Copy) -> list[str]:
+    """The columns of a delivered extract by which people may be known: those that it said itself."""
+    names = {column["name"] for column in copy.schema}
+    return [name for name in copy.manifest.get("group_columns", recipient.group_columns) if name in names]
+
+
+def _refuse_other_key(shell: Shell, recipient: Recipient, copy: Copy, key: Sequence[str]) -> None:
+    """Rows of two extracts are the same where their keys are, and one that has days as they were undoes one that moves them."""
+    now, then = ({column.name: column for column in comparable.told(said, product)} for said, product in (
+        (_schema(shell, recipient), recipient.product), (copy.schema, copy.manifest["product"])))
+    for name in key:
+        if now[name] != then.get(name):
+            raise Linkable(f"column {name} is treated otherwise than in {copy.manifest['extract_id']}, which {recipient.id} has, "
+                           "and its pseudonyms are the same, so that rows could be laid beside each other; treat it as it was, "
+                           "or write another pseudonymDomain")
+
+
+def _alike(held: Iterable[Copy]) -> Iterable[list[Copy]]:
+    """Copies by their columns and treatments, each list oldest first."""
+    def kind(copy: Copy) -> str:
+        return json.dumps([copy.manifest["product"], copy.schema], sort_keys=True)
+
+    return [list(group) for _, group in groupby(sorted(held, key=kind), key=kind)]
+
+
+def _measured(shell: Shell, recipient: Recipient, rows: DataFrame, other: Recipient, held: list[Copy], now: datetime,
+              work: Workspace) -> Found:
+    """What is found beside extracts of one recipient that have the same columns."""
+    from pyspark.sql import functions as F
+
+    mine, their, product = _schema(shell, recipient), held[0].schema, held[0].manifest["product"]
+    pairs = comparable.pairs(comparable.told(mine, recipient.product), comparable.told(their, product), now.date())
+    ours = work.keep("ours", linkage.signs(rows, comparable.person_column(mine), pairs, is_ours=True))
+    told = _newest([copy.rows for copy in held], other.table.key)
+    others = work.keep("others", linkage.signs(told, comparable.person_column(their), pairs, is_ours=False))
+    known = [pseudonyms.named(shell, str(domain)).select("person_key", F.col("pseudonym").alias(name))
+             for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
+    same = known[0].join(known[1], on="person_key", how="inner").drop("person_key").join(
+        ours.select("person").distinct(), on="person", how="left_semi")
+    row = linkage.guessed(linkage.common_days(ours, others), linkage.common_days(others, ours), same).collect()[0]
+    percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)
+    return Found(other.id, row["people"], percent, min(recipient.max_linked_percent, other.max_linked_percent))
+
+
+def _newest(frames: Sequence[DataFrame], key: Sequence[str]) -> DataFrame:
+    """Each row as it was told last; frames: oldest first, with the same columns."""
+    from pyspark.sql import functions as F
+
+    if len(frames) == 1:
+        return frames[0]
+    names = frames[0].columns
+    rest = [name for name in names if name not in key]
+    numbered = reduce(lambda a, b: a.unionByName(b), [f.withColumn("_number", F.lit(n)) for n, f in enumerate(frames)])
+    if not set(key) <= set(names):
+        return numbered.select(names).distinct()
+    last = numbered.groupBy(*key).agg(F.max(F.struct("_number", *rest)).alias("_last"))
+    return last.select(*key, *[F.col(f"_last.{name}").alias(name) for name in rest])
+
+
+def _said(recipient: Recipient, found: Found) -> str:
+    exact = [c.name for c in recipient.table.columns if c.treatment is Treatment.KEEP]
+    return (f"whoever has this extract and those of {found.recipient} finds {found.percent:.1f} percent of the {found.people} "
+            f"people whom both have, beyond chance; {found.allowed:g} are allowed (maxLinkedPercent). Drop columns of "
+            f"{recipient.id} that are kept as they are ({', '.join(exact)}), or make them coarser: band for numbers, date_shift "
+            "for days")
