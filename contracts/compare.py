@@ -133,7 +133,7 @@ PRODUCT: dict[str, Judge] = {
 RECIPIENT: dict[str, Judge] = {
     **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
     "agreement_expires_on": _less, "pseudonym_domain": _readers, "anonymity": _readers, "hierarchies": _readers,
-    "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less,
+    "max_linked_percent": _less, "approvers": _safe, "delivery": _readers, "connection": _safe, "expires_after_days": _less,
     "profile": _held}
 SOURCE: dict[str, Judge] = {
     **COMMON, "connection": _connector, "schedule": _safe, "on_change": _safe, "retention_days": _less, "legal_basis": _readers,

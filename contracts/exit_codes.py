@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     UNEXPECTED = 1, "An error nobody foresaw, or a process that was killed."
     CONFIGURATION = 2, "A setting, an argument or an environment variable is wrong or missing."
     CONTRACT = 3, "A contract is broken, or the data no longer fits it."
-    GATE = 4, "Expectations failed; nothing was published."
+    GATE = 4, "Expectations failed, or an extract would let people be linked; nothing was published."
     CONSENT = 5, "Consent or keys cannot be read; nothing flows."
     REFUSED = 6, "The source system refuses us, or answers what must not be trusted."
     APPROVAL = 7, "No valid approval, or no proof of who asks; nothing was delivered or told."

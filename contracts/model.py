@@ -252,6 +252,8 @@ class Recipient(Contract):
     """A data use agreement with an external partner, and the extract it gets.
 
     ``hierarchies`` are those that ``anonymity`` names, read from their files; ``sha256`` is of all of them too.
+    ``max_linked_percent``: of the people whom another recipient has too, at most so many percent may be told to be the same by
+    whoever has both extracts, beyond those found by chance.
     """
 
     product: Name
@@ -263,6 +265,7 @@ class Recipient(Contract):
     pseudonym_domain: Name
     anonymity: Anonymity
     hierarchies: tuple[InstanceOf[Declared], ...]
+    max_linked_percent: Annotated[float, Field(ge=0, le=100)]
     approvers: tuple[str, ...]
     delivery: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]+/[A-Za-z0-9/_-]+$")]
     connection: Name

@@ -15,6 +15,7 @@ from contracts.table import Column, Table
 from contracts.vocabulary import LegalBasis, Purpose
 
 LEAST_CROWD = 5
+MOST_LINKED_PERCENT = 10
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ def _of_recipient(recipient: Recipient, products: Mapping[str, Product], today: 
     if recipient.anonymity.k < LEAST_CROWD:
         yield Objection(f"anonymity k {recipient.anonymity.k} hides nobody: so few people are known to one another",
                         f"write k: {LEAST_CROWD} or more", ("anonymity", "k"))
+    if recipient.max_linked_percent > MOST_LINKED_PERCENT:
+        yield Objection(f"maxLinkedPercent {recipient.max_linked_percent:g} lets recipients who pool their extracts tell whose "
+                        "pseudonyms are one person's", f"write {{property: maxLinkedPercent, value: {MOST_LINKED_PERCENT}}} or "
+                        "less, and treat columns until it holds", ("maxLinkedPercent",))
     left = (date.fromisoformat(recipient.agreement_expires_on) - today).days
     if left < recipient.expires_after_days:
         when = "has ended" if left < 0 else f"ends in {left} days"

@@ -117,6 +117,11 @@ class Table(Frozen):
         return tuple(c.name for c in sorted(keyed, key=lambda c: c.key or 0))
 
     @property
+    def pseudonym_column(self) -> str:
+        """The column that tells people apart, of a table that has one. Raises StopIteration where it has none."""
+        return next(c.name for c in self.columns if c.treatment is Treatment.PSEUDONYM)
+
+    @property
     def event_time(self) -> str | None:
         """The column that says when a row happened; None where rows have no time of their own."""
         return next((c.name for c in self.columns if c.event_time), None)

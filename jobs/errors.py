@@ -97,6 +97,12 @@ class GateFailed(ConcordError):
     exit_code = ExitCode.GATE
 
 
+class Linkable(ConcordError):
+    """An extract by which recipients could link people or tell them apart; nothing was made or delivered."""
+
+    exit_code = ExitCode.GATE
+
+
 class KeysUnreadable(ConcordError):
     """Keys cannot be read; nothing flows."""
 

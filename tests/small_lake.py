@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,13 @@ def copy(made: Settings, home: Path) -> Settings:
     return Settings(home=home, lake="", engine=made.engine, actor="test")
 
 
-def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2) -> Lake:
+def readings(person: int, day: int) -> tuple[float, float]:
+    """Two readings of a day in mg/dL, of which two, one or none are in range."""
+    return 100.0 + (100 if person % 3 == 2 else 0), 110.0 + (100 if person % 3 else 0)
+
+
+def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2,
+         values: Callable[[int, int], Sequence[float]] = readings) -> Lake:
     """People with readings twice a day, of which two, one or none are in range; all consent to their own use, all but the last
     ``refusing`` to the recipient."""
     lake = Lake(made.lake_root, catalog().tables)
@@ -57,9 +64,9 @@ def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glyc
         consents.append(statement(name, "research", recipient, "permit" if i < people - refusing else "deny"))
     append(lake, "core.consent", consents)
     append(lake, "core.observation", [
-        {"source_person_id": name, "code": "2339-0", "value": 100.0 + 10 * hour + (100 if 2 - hour <= place % 3 else 0),
-         "unit_code": "mg/dL", "effective_at": START + timedelta(days=day, hours=hour), "status_code": "final"}
-        for place, name in enumerate(names) for day in range(days) for hour in range(2)])
+        {"source_person_id": name, "code": "2339-0", "value": value, "unit_code": "mg/dL",
+         "effective_at": START + timedelta(days=day, hours=hour), "status_code": "final"}
+        for person, name in enumerate(names) for day in range(days) for hour, value in enumerate(values(person, day))])
     for table in ("core.contact_point", "core.message", "core.interaction"):
         lake.ensure(table)
     return lake

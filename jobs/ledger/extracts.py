@@ -34,9 +34,14 @@ def of(lake: Lake, table: str, extract_id: str) -> list[dict[str, Any]]:
 
 def delivered(lake: Lake, recipient: str) -> list[dict[str, Any]]:
     """Extracts of a recipient that were delivered, oldest first."""
-    done = {row["extract_id"] for row in lake.arrow(DELIVERY).to_pylist()}
-    rows = [row for row in lake.arrow(EXTRACT).to_pylist() if row["recipient"] == recipient and row["extract_id"] in done]
-    return sorted(rows, key=lambda row: row["prepared_at"])
+    return [row for row in all_delivered(lake) if row["recipient"] == recipient]
+
+
+def all_delivered(lake: Lake) -> list[dict[str, Any]]:
+    """Extracts of all recipients that were delivered, with delivered_at, the oldest first."""
+    done = {row["extract_id"]: row["delivered_at"] for row in lake.arrow(DELIVERY).to_pylist()}
+    rows = [row for row in lake.arrow(EXTRACT).to_pylist() if row["extract_id"] in done]
+    return sorted([{**row, "delivered_at": done[row["extract_id"]]} for row in rows], key=lambda row: row["prepared_at"])
 
 
 def overview(lake: Lake) -> list[dict[str, Any]]:

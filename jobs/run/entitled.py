@@ -43,7 +43,7 @@ def refuse_withdrawn(shell: Shell, recipient: Recipient, content: bytes, now: da
     permitted = decisions(shell, recipient, consent.versions(shell), now).where("is_permitted").select("person_key")
     vault = pseudonyms.named(shell, recipient.pseudonym_domain)
     allowed = vault.join(permitted, "person_key").select("pseudonym").toArrow()["pseudonym"].combine_chunks()
-    column = next(c.name for c in recipient.table.columns if c.treatment == "pseudonym")
+    column = recipient.table.pseudonym_column
     given = pc.unique(pq.read_table(io.BytesIO(content), columns=[column])[column])
     gone = pc.is_in(given.cast("string"), value_set=allowed.cast("string")).to_pylist().count(False)
     if gone:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -16,21 +15,16 @@ from jobs import keys
 from jobs.airflow_api import Airflow
 from jobs.delivery import upload
 from jobs.errors import LakeError, NotApproved
-from jobs.files import EXTRACTS, Files
+from jobs.files import Files
 from jobs.lake import Lake
-from jobs.ledger import accounts, extracts, releases
-from jobs.ledger.accounts import Entry
-from jobs.run import consent, entitled, epochs, pseudonyms
-from jobs.run.gated import gate
+from jobs.ledger import extracts, releases
+from jobs.run import consent, entitled, epochs, extract_rows, linkage
+from jobs.run.delivered import folder
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
-from jobs.stages import permit, pseudonymise, treat
-from jobs.stages.anonymise import RELEASED, Anonymous, anonymise, refuse_small
-from jobs.workspace import Workspace, workspace
-
-if TYPE_CHECKING:
-    pass
+from jobs.turn import turn
+from jobs.workspace import workspace
 
 
 def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> Report:
@@ -38,7 +32,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
 
     Nothing is made when the recipient already has this release under this contract and these consents.
     Raises NotApproved when nobody logged in asks or the agreement ended, LakeError when nothing is released yet, ContractChanged
-    when the product's contract was edited since.
+    when the product's contract was edited since, Linkable when it tells too much beside what was delivered before.
     """
     with open_shell(settings, "extract.prepare", recipient_id, with_engine=True) as shell:
         recipient, lake, now = shell.catalog.recipients[recipient_id], shell.lake, datetime.now(UTC)
@@ -63,7 +57,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
             "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
         shell.report.change(extracts.EXTRACT)
         shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]),
-                                  anonymity=stage.told(body["anonymity"]))
+                                  anonymity=stage.told(body["anonymity"]), **body["linked"])
         shell.trail.reads(f"product.{recipient.product}", *consent.TABLES)
         shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
         return shell.report
@@ -101,8 +95,8 @@ def deliver(settings: Settings, extract_id: str) -> Report:
     """Deliver an extract that an approver of its contract approved. Delivered once, it is not delivered again.
 
     Raises NotApproved unless approval, signature, files, contract and expiry all hold, everybody in it still permits
-    it, and the recipient has nothing newer, ContractChanged when the product's contract was edited since its release;
-    nothing leaves then.
+    it, and the recipient has nothing newer, ContractChanged when the product's contract was edited since its release,
+    Linkable when it tells too much beside what was delivered since; nothing leaves then.
     """
     with open_shell(settings, "extract.deliver", extract_id, with_engine=True) as shell:
         lake, now = shell.lake, datetime.now(UTC)
@@ -111,7 +105,7 @@ def deliver(settings: Settings, extract_id: str) -> Report:
         stage.refuse_inactive(recipient, shell.catalog.products[recipient.product])
         files = Files(folder(settings, recipient, extract_id))
         held = {name: files.read(name) for name in (stage.DATA, stage.MANIFEST, stage.SIGNATURE)}
-        body = stage.verify(recipient, held, keys.public_key(settings.keys), now)
+        stage.verify(recipient, held, keys.public_key(settings.keys), now)
         digest = hashlib.sha256(held[stage.MANIFEST] or b"").hexdigest()
         if digest != entry["manifest_sha256"]:
             raise NotApproved(f"the manifest of {extract_id} is not the one the ledger knows")
@@ -121,15 +115,27 @@ def deliver(settings: Settings, extract_id: str) -> Report:
         shell.report.facts.update(extract_id=extract_id, destination=destination, approver=approver)
         if extracts.of(lake, extracts.DELIVERY, extract_id):
             return shell.report
-        _refuse_superseded(lake, entry)
-        stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
-        entitled.refuse_retired(shell, recipient, body)
-        entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
-        upload(recipient, destination, {name: content for name, content in held.items() if content is not None})
-        extracts.write(lake, extracts.DELIVERY, {"extract_id": extract_id, "manifest_sha256": digest,
-                                                 "destination": destination, "delivered_at": now})
-        shell.report.change(extracts.DELIVERY)
+        with turn(settings.home / "turns", "deliveries"):  # So that each is looked at beside all that went before.
+            _let_go(shell, recipient, entry, held, destination, now)
         return shell.report
+
+
+def _let_go(shell: Shell, recipient: Recipient, entry: dict[str, Any], held: dict[str, bytes | None], destination: str,
+            now: datetime) -> None:
+    """Look once more at what may have changed since an extract was prepared, upload it and write it into the ledger."""
+    lake, name = shell.lake, entry["extract_id"]
+    _refuse_superseded(lake, entry)
+    stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
+    manifest = json.loads(held[stage.MANIFEST] or b"")
+    entitled.refuse_retired(shell, recipient, manifest)
+    entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
+    with workspace(shell.settings.lake_root, f"deliver.{recipient.id}", lake.spark) as work:
+        where = f"{folder(shell.settings, recipient, name)}/{stage.DATA}"
+        linkage.refuse_since(shell, recipient, entry, manifest, lake.spark.read.parquet(where), now, work)
+    upload(recipient, destination, {file: content for file, content in held.items() if content is not None})
+    extracts.write(lake, extracts.DELIVERY, {"extract_id": name, "manifest_sha256": entry["manifest_sha256"],
+                                             "destination": destination, "delivered_at": now})
+    shell.report.change(extracts.DELIVERY)
 
 
 def _name(recipient: str, dag_run: tuple[str, str]) -> str:
@@ -147,11 +153,6 @@ def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:
     newer = [e["extract_id"] for e in extracts.delivered(lake, entry["recipient"]) if e["prepared_at"] > entry["prepared_at"]]
     if newer:
         raise NotApproved(f"the recipient has {newer[-1]}, which is newer than {entry['extract_id']}")
-
-
-def folder(settings: Settings, recipient: Recipient, extract_id: str) -> str:
-    """Where the files of an extract lie until and after their delivery."""
-    return f"{settings.lake_root}/{EXTRACTS}/{recipient.id}/{extract_id}"
 
 
 def _pinned(shell: Shell, recipient: Recipient) -> dict[str, Any]:
@@ -177,50 +178,15 @@ def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: d
 def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
           files: Files, now: datetime) -> bytes:
     with workspace(shell.settings.lake_root, f"extract.{recipient.id}", shell.lake.spark) as work:
-        made = _rows(shell, recipient, extract_id, pin, snapshot, epoch, now, work)
-        rows = made.rows.toArrow()
+        rows, said = extract_rows.make(shell, recipient, extract_id, pin, snapshot, epoch, now, work)
     # By all that they tell: an order that came from more would tell rows of a group apart.
     rows = rows.sort_by([(name, "ascending") for name in dict.fromkeys((*recipient.table.key, *rows.column_names))])
     sink = io.BytesIO()
     pq.write_table(rows, sink)
     content = stage.manifest(
-        recipient, shell.catalog.products[recipient.product], extract_id,
-        {k: pin[k] for k in ("release_group", "number", "table_version")}, {**snapshot, "as_of": now.isoformat()},
-        {stage.DATA: (sink.getvalue(), rows.num_rows)}, made.said, now, epoch)
+        recipient, extract_id, {k: pin[k] for k in ("release_group", "number", "table_version")},
+        {**snapshot, "as_of": now.isoformat()}, {stage.DATA: (sink.getvalue(), rows.num_rows)}, said, now)
     files.write(stage.DATA, sink.getvalue())
     files.write(stage.MANIFEST, content)
     files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
     return content
-
-
-def _rows(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
-          now: datetime, work: Workspace) -> Anonymous:
-    """The rows a recipient may have, under its own pseudonyms, accounted and gated. Consent is decided once.
-
-    The release may have pseudonyms of any epoch that lives.
-    """
-    lake, product = shell.lake, shell.catalog.products[recipient.product]
-    released = lake.read(product.table.name, pin["table_version"])
-    vault = pseudonyms.named(shell, str(product.pseudonym_domain))
-    column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
-    rows = released.join(vault.select("person_key", vault["pseudonym"].alias(column)), column, "inner").drop(column)
-    judged = work.keep("judged", rows.join(entitled.decisions(shell, recipient, snapshot, now), "person_key", "inner"))
-    entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
-               for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
-    accounts.hold(extract_id, pin["rows"], entries)
-    permitted = judged.where("is_permitted")
-    pseudonyms.complete(shell, recipient.pseudonym_domain, epoch, permitted)
-    own = pseudonymise.apply(permitted, pseudonyms.of(shell, recipient.pseudonym_domain, epoch), column)
-    treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
-    found = anonymise(treated, recipient, column)
-    apart = [Entry(f"extract.{recipient.id}", "released" if reason == RELEASED else "suppressed", reason, number)
-             for reason, number in found.account.items()]
-    accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
-    made = work.keep("anonymous", found.rows)
-    refuse_small(made, recipient, column)
-    gate(shell, extract_id, made, recipient.table, now)
-    accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
-    accounts.write(lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)
-    return replace(found, rows=made)
-
-

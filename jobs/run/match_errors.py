@@ -15,7 +15,6 @@ from jobs.matching.reviews import standing
 from jobs.run import consent, pseudonyms
 from jobs.run.identities import MATCH, names, renamed
 from jobs.run.people import DECISION
-from jobs.run.product import pseudonym_column
 from jobs.run.shell import Shell
 
 Rates = dict[str, Any]
@@ -44,7 +43,7 @@ def _people(shell: Shell, product: Product, version: int) -> pa.Table | None:
     """The persons in a candidate, None where it shows none."""
     if product.is_aggregate:
         return None
-    column = pseudonym_column(product)
+    column = product.table.pseudonym_column
     shown = pc.unique(shell.lake.arrow(product.table.name, version, columns=[column])[column])
     known = pc.field("domain") == product.pseudonym_domain
     return shell.lake.arrow(pseudonyms.TABLE, columns=["person_key"], filters=known & pc.field("pseudonym").isin(shown))

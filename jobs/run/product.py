@@ -135,7 +135,7 @@ def _protected(shell: Shell, product: Product, made: Any, use: dict[str, Any],
     if not product.is_aggregate:
         epoch = (use["pseudonym_domain"], use["pseudonym_epoch"])
         pseudonyms.complete(shell, *epoch, built)
-        own = pseudonymise.apply(built, pseudonyms.of(shell, *epoch), pseudonym_column(product))
+        own = pseudonymise.apply(built, pseudonyms.of(shell, *epoch), product.table.pseudonym_column)
         rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
         if lost := treat.lost(own, rows, product.table.columns):
             shell.report.facts.update(nulls_by_treatment=lost)
@@ -160,11 +160,6 @@ def _refuse_unweighed(product: Product, columns: list[str]) -> None:
     if product.dominance is not None and (missing or not events):
         raise ContractError(f"{product.path} gives a dominance, but jobs/products/{product.id}.py makes no {protect.MOST_IN}"
                             f"{(missing or ['<cell>'])[0]}; make it, or write {{property: dominance, value: null}}")
-
-
-def pseudonym_column(product: Product) -> str:
-    """The column that tells the people of a product apart."""
-    return next(c.name for c in product.table.columns if c.treatment == "pseudonym")
 
 
 def _account(shell: Shell, subject: str, held: dict[str, Any], now: datetime) -> None:

@@ -21,7 +21,7 @@ from jobs.delivery import upload
 from jobs.files import Files
 from jobs.ledger import extracts, withdrawals
 from jobs.run import consent, entitled, gone, pseudonyms
-from jobs.run.extract import folder
+from jobs.run.delivered import folder
 from jobs.run.gone import Gone
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -91,7 +91,7 @@ class _Who:
 
 def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Delivered]:
     """What the recipient was delivered and may still have."""
-    column = next(c.name for c in recipient.table.columns if c.treatment == "pseudonym")
+    column = recipient.table.pseudonym_column
     for entry in extracts.delivered(shell.lake, recipient.id):
         extract_id = entry["extract_id"]
         files = Files(folder(shell.settings, recipient, extract_id))

@@ -13,7 +13,7 @@ from jobs.errors import IntegrityError
 from jobs.files import Files
 from jobs.lake import Lake
 from jobs.ledger import accounts, batches, extracts, releases, replays, withdrawals
-from jobs.run.extract import folder
+from jobs.run.delivered import folder
 from jobs.run.product import candidate_id
 from jobs.settings import Settings
 from jobs.stages.extract import MANIFEST

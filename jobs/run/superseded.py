@@ -75,6 +75,6 @@ def _held(shell: Shell, product: Product, pin: dict[str, Any]) -> DataFrame:
             decided.links.select("source", "source_person_id", "person_key"), ["source", "source_person_id"], "inner")
         permitted = decided.decisions.where("is_permitted").select("person_key")
         return people.join(permitted, "person_key", "inner").selectExpr("person_key AS pseudonym", "person_key").distinct()
-    column = next(c.name for c in product.table.columns if c.treatment == "pseudonym")
+    column = product.table.pseudonym_column
     rows = shell.lake.read(product.table.name, pin["table_version"]).selectExpr(f"{column} AS pseudonym").distinct()
     return rows.join(pseudonyms.named(shell, str(product.pseudonym_domain)), "pseudonym", "left")

@@ -20,13 +20,14 @@ from jobs.errors import ContractChanged, NotApproved
 DATA, MANIFEST, SIGNATURE = "data.parquet", "manifest.json", "manifest.sig"
 
 
-def manifest(recipient: Recipient, product: Product, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
-             files: Mapping[str, tuple[bytes, int]], anonymity: Mapping[str, Any], at: datetime, epoch: int) -> bytes:
+def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], snapshot: Mapping[str, Any],
+             files: Mapping[str, tuple[bytes, int]], said: Mapping[str, Any], at: datetime) -> bytes:
     """The manifest as canonical JSON (sorted keys, no white space, UTF-8): the bytes that are signed and hashed.
 
     release: group, number, table_version of the product. snapshot: table versions the consent decision rests on.
-    files: content and rows by name. anonymity: what was asked of its groups, and found.
-    epoch: of the key of the recipient's pseudonyms; those of two epochs cannot be compared.
+    files: content and rows by name. said: what is said of the rows: ``schema``; ``anonymity``, asked and found; ``linked``, how
+    many percent of people were found to be linkable, and how many may be; ``pseudonym_epoch``, that of their key: pseudonyms of
+    two epochs cannot be compared.
     """
     body = {
         "extract_id": extract_id, "recipient": recipient.id, "product": recipient.product,
@@ -34,10 +35,7 @@ def manifest(recipient: Recipient, product: Product, extract_id: str, release: M
         "contract": {"id": recipient.id, "version": recipient.version, "sha256": recipient.sha256},
         "agreement": {"id": recipient.agreement, "version": recipient.agreement_version,
                       "expires_on": recipient.agreement_expires_on},
-        "release": dict(release), "consent_snapshot": dict(snapshot), "anonymity": dict(anonymity),
-        "pseudonym_epoch": epoch,
-        "schema": [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name))}
-                   for c in recipient.table.columns],
+        "release": dict(release), "consent_snapshot": dict(snapshot), **said,
         "files": [{"name": name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "rows": rows}
                   for name, (content, rows) in sorted(files.items())],
         "created_at": at.isoformat(), "expires_at": (at + timedelta(days=recipient.expires_after_days)).isoformat()}
@@ -53,6 +51,21 @@ def told(anonymity: Mapping[str, Any]) -> str:
     risk = anonymity["risk"]
     return (f"{groups}; {levels}; {anonymity['suppressed']} rows suppressed; who knows one row of a person finds them with a "
             f"chance of {risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
+
+
+def schema(recipient: Recipient, product: Product, levels: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    """What a manifest says of each column: name, type, description, treatment and its options, the product's before it, and the
+    hierarchy and its level at which it is told, where it has one (``levels``)."""
+    return [{"name": c.name, "type": c.type, "description": c.description, **_treatments(c, product.table.column(c.name)),
+             **_generalised(recipient, c.name, levels)} for c in recipient.table.columns]
+
+
+def _generalised(recipient: Recipient, name: str, levels: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    if name not in recipient.anonymity.generalised or name not in levels:
+        return {}
+    hierarchy = recipient.anonymity.quasi_identifiers[name]
+    known = {declared.name: declared.sha256 for declared in recipient.hierarchies}
+    return {"generalised": {"hierarchy": hierarchy, "sha256": known.get(hierarchy), **levels[name]}}
 
 
 def _treatments(column: Column, made_of: Column) -> dict[str, Any]:

@@ -96,13 +96,18 @@ def area(value: Column, options: Area) -> Column:
 
 def band(value: Column, options: Band) -> Column:
     """``[70, 180)`` for a number in it, ``<70`` below the first edge, ``>=180`` from the last on; null for what is no number."""
-    edges = [str(int(edge)) if edge.is_integer() else repr(edge) for edge in options.edges]
-    names = [f"<{edges[0]}", *[f"[{a}, {b})" for a, b in pairwise(edges)], f">={edges[-1]}"]
+    names = band_names(options)
     number = value.cast("double")
     found = F.when(number.isNull() | F.isnan(number), F.lit(None).cast("string"))
     for name, edge in zip(names, options.edges, strict=False):
         found = found.when(number < edge, F.lit(name))
     return found.otherwise(F.lit(names[-1]))
+
+
+def band_names(options: Band) -> list[str]:
+    """The names of all bands, in ascending order: one more than there are edges."""
+    edges = [str(int(edge)) if edge.is_integer() else repr(edge) for edge in options.edges]
+    return [f"<{edges[0]}", *[f"[{a}, {b})" for a, b in pairwise(edges)], f">={edges[-1]}"]
 
 
 def mask(value: Column, options: Mask) -> Column:
@@ -114,14 +119,9 @@ def mask(value: Column, options: Mask) -> Column:
     return F.when(F.length(value) >= 2 * kept, shown).when(value.isNotNull(), F.lit(COVER))
 
 
-def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> Column:
-    value, options, treatment = F.col(column.name), column.treatment_options, column.treatment
-    if treatment in TAKES and held not in TAKES[treatment]:
-        raise Unfit(f"column {column.name} is treated by {treatment}, which takes {' or '.join(TAKES[treatment])}; what is "
-                    f"built is {held}")
+def coarser(value: Column, options: AgeBand | Area | Band | Mask | Year, on: date) -> Column:
+    """The value under a treatment that only makes it coarser."""
     match options:
-        case DateShift():
-            return date_shift(value, held == "timestamp", seed, options)
         case Year():
             return year(value, options, on)
         case AgeBand():
@@ -132,6 +132,17 @@ def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> 
             return band(value, options)
         case Mask():
             return mask(value, options)
+
+
+def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> Column:
+    value, options, treatment = F.col(column.name), column.treatment_options, column.treatment
+    if treatment in TAKES and held not in TAKES[treatment]:
+        raise Unfit(f"column {column.name} is treated by {treatment}, which takes {' or '.join(TAKES[treatment])}; what is "
+                    f"built is {held}")
+    if isinstance(options, DateShift):
+        return date_shift(value, held == "timestamp", seed, options)
+    if options is not None:
+        return coarser(value, options, on)
     if treatment in AS_IT_IS:
         return value
     raise Unfit(f"column {column.name} has treatment {treatment}, which nothing does to rows about persons")

@@ -15,7 +15,8 @@ import pytest
 
 from contracts import catalog
 from jobs.files import Files
-from jobs.run.extract import folder, prepare
+from jobs.run.delivered import folder
+from jobs.run.extract import prepare
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from tests import small_lake

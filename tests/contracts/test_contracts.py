@@ -27,7 +27,7 @@ PRIVACY = {
     anonymity.Anonymity: {"quasi_identifiers", "k", "suppress_percent", "sensitive", "reason"},
     anonymity.Sensitive: {"least_values", "most_distance"},
     model.Recipient: {"product", "purposes", "legal_basis", "agreement", "agreement_version", "agreement_expires_on",
-                      "pseudonym_domain", "anonymity", "hierarchies", "approvers", "delivery", "expires_after_days"},
+                      "pseudonym_domain", "anonymity", "hierarchies", "max_linked_percent", "approvers", "delivery", "expires_after_days"},
 }
 # Fields with a default: none of them widens what may be done with data.
 HARMLESS = {

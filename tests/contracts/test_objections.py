@@ -30,6 +30,8 @@ CASES = {
                                ("brand_communication would use data about health", "take brand_communication out of purposes")),
     "small cells": (OPTIN, "minimumCell, value: 7", "minimumCell, value: 4", "minimumCell", ("minimumCell 4 hides nobody", "value: 5}")),
     "small groups": (PARTNER, "      k: 7", "      k: 2", "k: 2", ("anonymity k 2 hides nobody", "write k: 5 or more")),
+    "many who may be linked": (PARTNER, "maxLinkedPercent, value: 5", "maxLinkedPercent, value: 11", "maxLinkedPercent",
+                               ("maxLinkedPercent 11 lets recipients", "value: 10} or less")),
     "kept longer than at the source": (GLUCOSE, "retentionDays, value: 1825", "retentionDays, value: 3651", "retentionDays",
                                        ("retentionDays 3651 keeps rows about persons longer", "value: 3650} or less")),
     "agreement that ended": (PARTNER, "2028-12-31", "2026-10-31", "agreementExpiresOn", ("has ended, and an extract is kept for 30",)),

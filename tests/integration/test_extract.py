@@ -24,7 +24,8 @@ from jobs import keys
 from jobs.errors import NotApproved
 from jobs.files import Files
 from jobs.ledger import accounts, extracts
-from jobs.run.extract import deliver, folder, prepare, record
+from jobs.run.delivered import folder
+from jobs.run.extract import deliver, prepare, record
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from tests import small_lake

@@ -18,7 +18,8 @@ from contracts.vocabulary import LegalBasis
 from jobs import engine
 from jobs.files import Files
 from jobs.lake import Lake
-from jobs.run.extract import folder, prepare
+from jobs.run.delivered import folder
+from jobs.run.extract import prepare
 from jobs.run.people import resolve
 from jobs.run.train import train
 from jobs.stages import permit

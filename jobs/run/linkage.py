@@ -1,0 +1,187 @@
+"""Whether an extract tells more beside what went out before: beside the recipient's own, and beside those of other recipients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from contracts.model import Recipient
+from contracts.vocabulary import Treatment
+from jobs.errors import Linkable
+from jobs.ledger import extracts
+from jobs.run import pseudonyms
+from jobs.run.delivered import Copy, copies
+from jobs.run.shell import Shell
+from jobs.stages import comparable, composition, linkage
+from jobs.stages.protect import MARK
+from jobs.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Schema = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What whoever has this extract and another recipient's finds: of ``people`` in both, so many percent beyond chance."""
+
+    recipient: str
+    people: int
+    percent: float
+    allowed: float
+
+
+@dataclass(frozen=True)
+class _Side:
+    """An extract that is laid beside another one: what its columns are told as, and its rows."""
+
+    columns: list[comparable.Told]
+    rows: DataFrame
+
+
+def over_time(shell: Shell, recipient: Recipient, schema: Schema, rows: DataFrame, epoch: int, now: datetime) -> DataFrame:
+    """An extract's rows + is_released: whether they single nobody out beside what the recipient was delivered before, under
+    the key of the same epoch. schema: what a manifest says of its columns.
+
+    Raises Linkable where rows are about something that is treated otherwise than in an earlier extract, IntegrityError where our
+    copy of one is missing.
+    """
+    from pyspark.sql import functions as F
+
+    held = [copy for copy in copies(shell, recipient, now) if copy.manifest["pseudonym_epoch"] == epoch]
+    if not held:
+        return rows.withColumn(MARK, F.lit(True))
+    person = recipient.table.pseudonym_column
+    key = [name for name in recipient.table.key if name != person]
+    for copy in held:
+        _refuse_other_key(recipient, schema, copy, key)
+    earlier = [composition.told(copy.rows, comparable.person_column(copy.schema), key, _quasi(copy.manifest), number)
+               for number, copy in enumerate(held)]
+    return composition.mark(rows, person, key, list(recipient.anonymity.quasi_identifiers), earlier, recipient.anonymity.k)
+
+
+def beside_others(shell: Shell, recipient: Recipient, schema: Schema, rows: DataFrame, now: datetime,
+                  work: Workspace) -> list[Found]:
+    """What is found beside each other recipient that was delivered something; the worst of its extracts each.
+
+    Raises Linkable where that is more than either contract allows, or where another recipient has no contract any more.
+    """
+    found: list[Found] = []
+    for name in sorted({entry["recipient"] for entry in extracts.all_delivered(shell.lake)} - {recipient.id}):
+        other = shell.catalog.recipients.get(name)
+        if other is None:
+            raise Linkable(f"{name} was delivered extracts, but has no contract any more, so that nobody can say whom it "
+                           "knows; put its contract back, with status retired")
+        measured = [_measured(shell, recipient, (schema, rows), (other, alike), now, work)
+                    for alike in _alike(copies(shell, other, now))]
+        found += sorted(measured, key=lambda one: one.percent)[-1:]
+    for one in found:
+        if one.percent > one.allowed:
+            raise Linkable(_said(recipient, one))
+    return found
+
+
+def facts(shell: Shell, recipient: Recipient, found: Sequence[Found]) -> dict[str, float]:
+    """What a manifest says of it, the worst alone: who else was delivered what is no matter of this recipient.
+
+    The report names each.
+    """
+    if found:
+        shell.report.facts["beside"] = {
+            one.recipient: {"people": one.people, "linked_percent": round(one.percent, 1)} for one in found}
+    return {"linked_percent": max((round(one.percent, 1) for one in found), default=0.0),
+            "max_linked_percent": min([recipient.max_linked_percent, *(one.allowed for one in found)])}
+
+
+def refuse_since(shell: Shell, recipient: Recipient, entry: dict[str, Any], manifest: dict[str, Any], rows: DataFrame,
+                 now: datetime, work: Workspace) -> None:
+    """Raise Linkable when an extract that was prepared tells too much beside what was delivered since.
+
+    entry: its row of ledger.extract.
+    """
+    since = [e for e in extracts.all_delivered(shell.lake) if e["delivered_at"] >= entry["prepared_at"]]
+    schema, epoch = manifest["schema"], manifest["pseudonym_epoch"]
+    if any(e["recipient"] == recipient.id for e in since):
+        apart = over_time(shell, recipient, schema, rows, epoch, now).where(f"NOT {MARK}").count()
+        if apart:
+            raise Linkable(f"{apart} rows of {entry['extract_id']} would single people out beside what {recipient.id} was "
+                           "delivered since it was prepared; prepare it again")
+    if any(e["recipient"] != recipient.id for e in since):
+        beside_others(shell, recipient, schema, rows, now, work)
+
+
+def _quasi(manifest: dict[str, Any]) -> list[str]:
+    """The columns of a delivered extract by which people may be known: those that it said itself."""
+    return list(manifest["anonymity"]["quasi_identifiers"])
+
+
+def _refuse_other_key(recipient: Recipient, schema: Schema, copy: Copy, key: Sequence[str]) -> None:
+    """Rows of two extracts are the same where their keys are, and one that has days as they were undoes one that moves them."""
+    now, then = ({column.name: column for column in comparable.told(said, product)} for said, product in (
+        (schema, recipient.product), (copy.schema, copy.manifest["product"])))
+    for name in key:
+        if now[name] != then.get(name):
+            raise Linkable(f"column {name} is treated otherwise than in {copy.manifest['extract_id']}, which {recipient.id} has, "
+                           "and its pseudonyms are the same, so that rows could be laid beside each other; treat it as it was, "
+                           "or write another pseudonymDomain")
+
+
+def _alike(held: Iterable[Copy]) -> Iterable[list[Copy]]:
+    """Copies by their columns and treatments, each list oldest first."""
+    def kind(copy: Copy) -> str:
+        return json.dumps([copy.manifest["product"], copy.schema], sort_keys=True)
+
+    return [list(group) for _, group in groupby(sorted(held, key=kind), key=kind)]
+
+
+def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame], their: tuple[Recipient, list[Copy]],
+              now: datetime, work: Workspace) -> Found:
+    """What is found beside extracts of one recipient that have the same columns."""
+    from pyspark.sql import functions as F
+
+    other, held = their
+    ours = _Side(comparable.told(mine[0], recipient.product), mine[1])
+    theirs = _Side(comparable.told(held[0].schema, held[0].manifest["product"]),
+                   _newest([copy.rows for copy in held], other.table.key))
+    known = {h.sha256: h for one in shell.catalog.recipients.values() for h in one.hierarchies}
+    ours, theirs = (_Side(*comparable.as_coarse(side.columns, beside.columns, side.rows, known))
+                    for side, beside in ((ours, theirs), (theirs, ours)))
+    pairs = comparable.pairs(ours.columns, theirs.columns, now.date())
+    signs = [work.keep(name, linkage.signs(side.rows, comparable.person_column(schema), pairs, is_ours=side is ours))
+             for name, side, schema in (("ours", ours, mine[0]), ("others", theirs, held[0].schema))]
+    domains = [pseudonyms.named(shell, str(domain)).select("person_key", F.col("pseudonym").alias(name))
+               for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
+    same = domains[0].join(domains[1], on="person_key", how="inner").drop("person_key").join(
+        signs[0].select("person").distinct(), on="person", how="left_semi")
+    row = linkage.guessed(linkage.common_days(*signs), linkage.common_days(*reversed(signs)), same).collect()[0]
+    percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)
+    return Found(other.id, row["people"], percent, min(recipient.max_linked_percent, other.max_linked_percent))
+
+
+def _newest(frames: Sequence[DataFrame], key: Sequence[str]) -> DataFrame:
+    """Each row as it was told last; frames: oldest first, with the same columns."""
+    from pyspark.sql import functions as F
+
+    if len(frames) == 1:
+        return frames[0]
+    names = frames[0].columns
+    rest = [name for name in names if name not in key]
+    numbered = reduce(lambda a, b: a.unionByName(b), [f.withColumn("_number", F.lit(n)) for n, f in enumerate(frames)])
+    if not set(key) <= set(names):
+        return numbered.select(names).distinct()
+    last = numbered.groupBy(*key).agg(F.max(F.struct("_number", *rest)).alias("_last"))
+    return last.select(*key, *[F.col(f"_last.{name}").alias(name) for name in rest])
+
+
+def _said(recipient: Recipient, found: Found) -> str:
+    exact = [c.name for c in recipient.table.columns if c.treatment is Treatment.KEEP]
+    return (f"whoever has this extract and those of {found.recipient} finds {found.percent:.1f} percent of the {found.people} "
+            f"people whom both have, beyond chance; {found.allowed:g} are allowed (maxLinkedPercent). Drop columns of "
+            f"{recipient.id} that are kept as they are ({', '.join(exact)}), or make them coarser: band for numbers, date_shift "
+            "for days")

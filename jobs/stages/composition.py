@@ -1,0 +1,59 @@
+"""Composition: what one recipient learns of people by laying a new extract beside those it was delivered before.
+
+Its pseudonyms stay the same, so it sees who came since, and of each row in which words it was told each time. People whom
+all of this tells alike must be as many as a group of the contract has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.stages.protect import MARK
+
+WHEN = "delivery"
+
+
+def told(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str], delivery: int | None) -> DataFrame:
+    """What an extract tells: person, row, words, delivery; one row each.
+
+    row: a 64-bit hash of what a row is about (``key``). words: one of what may be known of the person (``told_by``), and of the
+    names of these columns. delivery: its number, None for the extract that is looked at.
+    """
+    return rows.select(F.col(person).alias("person"), _hash(key).alias("row"), _hash(told_by).alias("words"),
+                       F.lit(delivery).cast("int").alias(WHEN))
+
+
+def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str], earlier: Sequence[DataFrame],
+         minimum: int) -> DataFrame:
+    """Rows about persons + is_released: whether at least ``minimum`` persons are told of in the same way over all deliveries.
+
+    earlier: what ``told`` gives of each delivery, at least one. Persons are told of in the same way who were in the same
+    deliveries, and whose rows were told in the same words each time. A row that is told for the first time is told in today's
+    words alone: a new day is no difference. Who is in no later extract is not looked at: a recall names them.
+    """
+    now = told(rows, person, key, told_by, None)
+    before = reduce(DataFrame.unionByName, earlier)
+    seen = before.groupBy("person").agg(_set(F.col(WHEN)).alias("_seen"))
+    words = now.unionByName(before.join(now.select("person", "row").distinct(), on=["person", "row"], how="left_semi")).groupBy(
+        "person", "row").agg(_set(F.col("words")).alias("_words"))
+    known = words.join(seen, on="person", how="left").withColumn("_seen", F.coalesce("_seen", F.lit("")))
+    sizes = known.groupBy("_seen", "_words").agg(F.count_distinct("person").alias("_persons"))
+    verdicts = known.join(sizes, on=["_seen", "_words"], how="inner").select(
+        F.col("person").alias("_person"), F.col("row").alias("_row"), (F.col("_persons") >= minimum).alias(MARK))
+    same = (F.col(person) == F.col("_person")) & (_hash(key) == F.col("_row"))
+    return rows.join(verdicts, on=same, how="inner").select(*rows.columns, MARK)
+
+
+def _hash(names: Sequence[str]) -> Column:
+    """Of the values of columns and of their names, in an order of their own."""
+    texts = [F.concat(F.lit(f"{name}="), F.coalesce(F.col(name).cast("string"), F.lit("\0"))) for name in sorted(names)]
+    return F.xxhash64(F.lit(""), *texts)
+
+
+def _set(value: Column) -> Column:
+    """The distinct values of a group as one text."""
+    return F.array_join(F.sort_array(F.collect_set(value.cast("string"))), ",")
