@@ -46,7 +46,7 @@ class SparkServer:
 def running(jars: Path, port: int = 0, events: Path | None = None) -> Iterator[SparkServer]:
     """Run a server until the block ends; its address is for CONCORD_ENGINE.
 
-    ``jars`` keeps the jars of Delta between runs; ``events`` gets Spark's event log where it is named. Raises Refusal when Java or
+    ``jars`` keeps the jars of Delta between runs; ``events`` gets the event log where it is named. Raises Refusal when Java or
     a jar is missing or the port is taken, ServiceEnded when the server does not start.
     """
     java = _java()
