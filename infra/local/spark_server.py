@@ -43,11 +43,11 @@ class SparkServer:
 
 
 @contextmanager
-def running(jars: Path, port: int = 0) -> Iterator[SparkServer]:
+def running(jars: Path, port: int = 0, events: Path | None = None) -> Iterator[SparkServer]:
     """Run a server until the block ends; its address is for CONCORD_ENGINE.
 
-    ``jars`` keeps the jars of Delta between runs. Raises Refusal when Java or a jar is missing or the port is taken,
-    ServiceEnded when the server does not start.
+    ``jars`` keeps the jars of Delta between runs; ``events`` gets the event log where it is named. Raises Refusal when Java or
+    a jar is missing or the port is taken, ServiceEnded when the server does not start.
     """
     java = _java()
     check_port(port)
@@ -55,7 +55,7 @@ def running(jars: Path, port: int = 0) -> Iterator[SparkServer]:
     jars.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="concord-spark-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        service = start("Apache Spark", _command(folder, jars.resolve(), port), _environment(java, folder),
+        service = start("Apache Spark", _command(folder, jars.resolve(), port, events), _environment(java, folder),
                         folder / "server.log", folder)
         try:
             _await_ready(service, port, jars)
@@ -109,7 +109,7 @@ def _java() -> str:
     return java
 
 
-def _command(folder: Path, jars: Path, port: int) -> list[str]:
+def _command(folder: Path, jars: Path, port: int, events: Path | None) -> list[str]:
     spark_home = _spark_home()
     # A local Maven repository that holds a pom without its jar stops the resolution: look for it where there is none.
     java = f"-Duser.home={folder} -Djava.io.tmpdir={folder} -Djava.net.preferIPv4Stack=true -XX:-UsePerfData"
@@ -120,6 +120,9 @@ def _command(folder: Path, jars: Path, port: int) -> list[str]:
             "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
             "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
             "spark.sql.shuffle.partitions": 2, "spark.databricks.delta.snapshotPartitions": 1}
+    if events:
+        conf |= {"spark.eventLog.enabled": "true", "spark.eventLog.dir": events.resolve().as_uri(),
+                 "spark.eventLog.compress": "false"}
     return [str(spark_home / "bin" / "spark-submit"), "--master", "local[2]", "--driver-memory", MEMORY,
             "--driver-java-options", java, "--packages", package(),
             *[word for name, value in conf.items() for word in ("--conf", f"{name}={value}")],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,17 @@ REFUSED = "Apache Spark is not here: "
 
 
 @pytest.fixture(scope="session")
-def apache() -> Iterator[str]:
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the server's event log."""
+    return tmp_path_factory.mktemp("events")
+
+
+@pytest.fixture(scope="session")
+def apache(events: Path) -> Iterator[str]:
     """The address of a running Apache Spark, for CONCORD_ENGINE."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(running(jars_folder()))
+            server = stack.enter_context(running(jars_folder(), events=events))
         except Refusal as refusal:
             if os.environ.get("CONCORD_REQUIRE_SPARK") == "1":
                 pytest.fail(f"CONCORD_REQUIRE_SPARK is 1, but {refusal}", pytrace=False)
