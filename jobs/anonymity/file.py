@@ -35,12 +35,16 @@ READERS: dict[str, Callable[[SparkSession, str], DataFrame]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a table: quasi-identifiers, what every group must be, and the percent of rows that may be suppressed."""
+    """What is asked of a table: quasi-identifiers, what every group must be, and the percent of rows that may be suppressed.
+
+    ``person``: the column that says whose a row is; None where each is a person of its own.
+    """
 
     quasi: tuple[str, ...]
     privacy: Privacy
     suppress_percent: float
     hierarchies: Path | None = None
+    person: str | None = None
 
     @property
     def sensitive(self) -> tuple[str, ...]:
@@ -76,12 +80,15 @@ def anonymise(spark: SparkSession, path: Path, asked: Asked, tell: Tell = lambda
     Raises ConfigurationError, which quotes no value, where that cannot be.
     """
     frame, names, rows = _read(spark, path)
-    _refuse_strange(names, (*asked.quasi, *asked.sensitive), path)
-    _refuse_too_few(rows, asked, path)
+    _refuse_strange(names, (*asked.quasi, *asked.sensitive, *([asked.person] if asked.person else [])), path)
+    _refuse_too_few(rows, "rows", asked, path)
     most = int(rows * asked.suppress_percent / 100)
     source = dict(zip(names, frame.columns, strict=True))
     quasi, sensitive = ({name: source[name] for name in of} for of in (asked.quasi, asked.sensitive))
-    counts = count(frame, quasi, sensitive, asked.privacy.k, most, _maker(asked), path.suffix.lower() in UNTYPED)
+    person = source[asked.person] if asked.person else None
+    if person:
+        _refuse_too_few(frame.select(person).distinct().count(), "people", asked, path)
+    counts = count(frame, quasi, sensitive, asked.privacy.k, most, _maker(asked), path.suffix.lower() in UNTYPED, person)
     tell(f"{rows:,} rows, {len(counts.rows):,} combinations of quasi-identifiers")
     found = search(counts, asked.privacy, most, tell)
     if found is None:
@@ -166,7 +173,7 @@ def _refuse_strange(there: Sequence[str], names: Sequence[str], path: Path) -> N
                                      f"{', '.join(there)}")
 
 
-def _refuse_too_few(rows: int, asked: Asked, path: Path) -> None:
-    if rows < asked.privacy.k:
-        raise ConfigurationError(f"{path.name} has {rows:,} rows, fewer than k = {asked.privacy.k:,}: no group can be that "
-                                 "large; ask for a smaller k, or bring more rows")
+def _refuse_too_few(number: int, what: str, asked: Asked, path: Path) -> None:
+    if number < asked.privacy.k:
+        raise ConfigurationError(f"{path.name} has {number:,} {what}, fewer than k = {asked.privacy.k:,}: no group can be that "
+                                 f"large; ask for a smaller k, or bring more {what}")

@@ -66,15 +66,16 @@ def grouped(counts: Counts, levels: Sequence[int], privacy: Privacy) -> Groups:
     for name, column in counts.sensitive.items():
         group, value, times = _joined(of[column.of], column)
         if name in privacy.diverse:
-            is_rare |= _is_alike(of, column, np.bincount(group, minlength=len(rows)), privacy.diverse[name])
+            is_rare |= _is_alike(of, column, np.bincount(group, minlength=len(rows)), privacy.diverse[name], is_rare)
         if name in privacy.close:
             is_far |= _distance(group, value, times, rows, column.is_ordered) > privacy.close[name] + ROUNDING
     return Groups(of, rows, is_small, is_rare, is_rare | is_far)
 
 
-def _is_alike(of: Ints, column: Sensitive, values: Ints, least: int) -> Bools:
-    """Whether a group has too few values that are each another person's; ``values``: the distinct ones of each group."""
-    found: Bools = values < least
+def _is_alike(of: Ints, column: Sensitive, values: Ints, least: int, is_rare: Bools) -> Bools:
+    """Whether a group is rare anyway, or has too few values that are each another person's; ``values``: the distinct ones of each
+    group."""
+    found: Bools = is_rare | (values < least)
     if column.who is not None:
         group = of[column.of]
         asked = ~found[group]

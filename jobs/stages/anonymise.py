@@ -25,6 +25,7 @@ from jobs.anonymity.search import Found, search
 from jobs.errors import IntegrityError, NotAnonymous
 
 RELEASED = "-"
+MODEL = "k^m-anonymity, m = 1"  # What a manifest calls it.
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,11 @@ def _account(counts: Counts, groups: Groups) -> dict[str, int]:
 
 
 def _asked(recipient: Recipient) -> dict[str, Any]:
-    return {**recipient.anonymity.model_dump(by_alias=True), "hierarchies": {h.name: h.sha256 for h in recipient.hierarchies}}
+    asked = recipient.anonymity
+    return {"model": MODEL, "k": asked.k, "quasi_identifiers": dict(asked.quasi_identifiers), "reason": asked.reason,
+            "suppress_percent": asked.suppress_percent,
+            "sensitive": {name: said.model_dump(by_alias=True) for name, said in asked.sensitive.items()},
+            "hierarchies": {hierarchy.name: hierarchy.sha256 for hierarchy in recipient.hierarchies}}
 
 
 def _found(counts: Counts, found: Found) -> dict[str, Any]:

@@ -66,6 +66,16 @@ def test_what_is_written_is_as_anonymous_as_pycanon_measures(suffix: str, tmp_pa
         "average": pytest.approx(len(groups) / len(frame)), "maximum": pytest.approx(1 / groups.min())}
 
 
+def test_people_with_many_rows_are_counted_as_pycanon_measures(tmp_path: Path) -> None:
+    table = people(1500)
+    table = table.set_column(table.column_names.index("note"), "note", [[f"p{n // 10}" for n in range(1500)]])
+    done = concord(write(table, tmp_path / "people.csv"), "--k", "6", "--person", "note", "--out", str(tmp_path / "out.parquet"), "--json")
+    assert done.returncode == ExitCode.OK, done.stderr
+    found = pyarrow.parquet.read_table(tmp_path / "out.parquet").to_pandas().astype(dict.fromkeys(QUASI, object)).fillna("none")
+    alone = found[["note", *QUASI]].drop_duplicates()
+    assert pycanon.k_anonymity(alone, QUASI) == json.loads(done.stdout)["smallest_group"] >= 6
+
+
 def test_a_person_reads_levels_risk_and_cost(tmp_path: Path) -> None:
     done = concord(write(people(600), tmp_path / "people.csv"), "--k", "5")
     assert done.returncode == ExitCode.OK, done.stderr
@@ -95,6 +105,9 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     "l of nothing": ({}, ["--k", "5", "--l", "2"], ["name them with --sensitive"]),
     "sensitive and quasi": ({}, ["--k", "5", "--sensitive", "sex", "--l", "2"], ["sex is both"]),
     "an unknown kind of output": ({}, ["--k", "5", "--out", "out.xlsx"], ["neither CSV nor Parquet"]),
+    "k larger than the people": ({"note": pa.array(["one", "two"] * 150)}, ["--k", "5", "--person", "note"], ["has 2 people, fewer than k = 5", "bring more people"]),
+    "no such person": ({}, ["--k", "5", "--person", "name"], ["no column 'name'"]),
+    "a person as quasi-identifier": ({}, ["--k", "5", "--person", "sex"], ["--person sex tells every person apart"]),
     "no folder of hierarchies": ({}, ["--k", "5", "--hierarchies", "nowhere"], ["nowhere is no folder"]),
 }
 
