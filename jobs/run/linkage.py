@@ -142,11 +142,11 @@ def _measured(shell: Shell, recipient: Recipient, rows: DataFrame, other: Recipi
     ours = work.keep("ours", linkage.signs(rows, comparable.person_column(mine), pairs, is_ours=True))
     told = _newest([copy.rows for copy in held], other.table.key)
     others = work.keep("others", linkage.signs(told, comparable.person_column(their), pairs, is_ours=False))
-    known = [pseudonyms.named(shell, str(domain)).select("person_key", F.col("pseudonym").alias(name))
+    known = [pseudonyms.named(shell, str(domain)).select("person_key", linkage.number(F.col("pseudonym")).alias(name))
              for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
     same = known[0].join(known[1], on="person_key", how="inner").drop("person_key").join(
         ours.select("person").distinct(), on="person", how="left_semi")
-    row = linkage.guessed(linkage.common_days(ours, others), linkage.common_days(others, ours), same).collect()[0]
+    row = linkage.guessed(linkage.common_days(ours, others), linkage.common_days(others, ours), same, work.keep).collect()[0]
     percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)
     return Found(other.id, row["people"], percent, min(recipient.max_linked_percent, other.max_linked_percent))
 
