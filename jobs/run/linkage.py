@@ -17,7 +17,7 @@ from jobs.ledger import extracts
 from jobs.run import pseudonyms
 from jobs.run.delivered import Copy, copies
 from jobs.run.shell import Shell
-from jobs.stages import comparable, composition, linkage
+from jobs.stages import comparable, composition, hashes, linkage
 from jobs.stages.extract import schema
 from jobs.stages.protect import MARK
 from jobs.workspace import Workspace
@@ -142,7 +142,7 @@ def _measured(shell: Shell, recipient: Recipient, rows: DataFrame, other: Recipi
     ours = work.keep("ours", linkage.signs(rows, comparable.person_column(mine), pairs, is_ours=True))
     told = _newest([copy.rows for copy in held], other.table.key)
     others = work.keep("others", linkage.signs(told, comparable.person_column(their), pairs, is_ours=False))
-    known = [pseudonyms.named(shell, str(domain)).select("person_key", linkage.number(F.col("pseudonym")).alias(name))
+    known = [pseudonyms.named(shell, str(domain)).select("person_key", hashes.number(F.col("pseudonym")).alias(name))
              for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
     same = known[0].join(known[1], on="person_key", how="inner").drop("person_key").join(
         ours.select("person").distinct(), on="person", how="left_semi")

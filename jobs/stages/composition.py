@@ -12,6 +12,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.stages.hashes import hashed, number
 from jobs.stages.protect import MARK
 
 WHEN = "delivery"
@@ -24,8 +25,8 @@ def told(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str
     words: one of what may be known of the person (``told_by``), and of the names of these columns. delivery: its number, None
     for the extract that is looked at.
     """
-    return rows.select(F.xxhash64(person).alias("person"), _hash(key).alias("row"), _hash(told_by).alias("words"),
-                       F.lit(delivery).cast("int").alias(WHEN))
+    return rows.select(number(F.col(person)).alias("person"), _hash(person, key).alias("row"),
+                       _hash(person, told_by).alias("words"), F.lit(delivery).cast("int").alias(WHEN))
 
 
 def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str], earlier: Sequence[DataFrame],
@@ -48,12 +49,10 @@ def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str
     sizes = known.groupBy("_seen", "_words").agg(F.count_distinct("person").alias("_persons"))
     verdicts = known.join(sizes, on=["_seen", "_words"], how="inner").select(
         F.col("person").alias("_person"), F.col("row").alias("_row"), (F.col("_persons") >= minimum).alias(MARK))
-    same = (F.xxhash64(person) == F.col("_person")) & (_hash(key) == F.col("_row"))
+    same = (number(F.col(person)) == F.col("_person")) & (_hash(person, key) == F.col("_row"))
     return rows.join(verdicts, on=same, how="inner").select(*rows.columns, MARK)
 
 
-def _hash(names: Sequence[str]) -> Column:
+def _hash(person: str, names: Sequence[str]) -> Column:
     """Of the values of columns and of their names, in an order of their own."""
-    texts = [F.concat(F.lit(f"{name}="), F.coalesce(F.col(name).cast("string"), F.lit("\0"))) for name in sorted(names)]
-    return F.xxhash64(F.lit(""), *texts)
-
+    return hashed(F.col(person), *[column for name in sorted(names) for column in (F.lit(name), F.col(name))])

@@ -15,16 +15,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.stages.comparable import Pair
+from jobs.stages.hashes import hashed, number, text
 
 WIDTHS = (1, 4, 16)  # Successive rows of a person that are looked at together; each is a multiple of the one before.
 MOST_ALIKE = 25  # What more people than these share tells of nobody; in longer successions fewer share it.
 MILLION = 1_000_000
 Keep = Callable[[str, DataFrame], DataFrame]
-
-
-def number(person: Column) -> Column:
-    """A pseudonym as a 64-bit number, which is quicker to join by. Two of a million share one once in 30 million times."""
-    return F.xxhash64(person)
 
 
 def signs(rows: DataFrame, person: str, pairs: Sequence[Pair], is_ours: bool) -> DataFrame:
@@ -38,13 +34,13 @@ def signs(rows: DataFrame, person: str, pairs: Sequence[Pair], is_ours: bool) ->
 
     moved = [F.to_date(pair.name) for pair in pairs if pair.is_moved]
     day = next((pair.name for pair in pairs if pair.is_day and not pair.is_moved), None)
-    values = [form(pair) for pair in pairs if not pair.is_moved] + [_text(F.datediff(other, moved[0])) for other in moved[1:]]
+    values = [form(pair) for pair in pairs if not pair.is_moved] + [F.datediff(other, moved[0]) for other in moved[1:]]
     order = moved[0] if moved else F.to_date(day) if day else F.lit(None).cast("date")
-    found = rows.select(number(F.col(person)).alias("person"), order.alias("order"), F.xxhash64(F.lit(""), *values).alias("sign"))
+    found = rows.select(number(F.col(person)).alias("person"), order.alias("order"), hashed(F.col(person), *values).alias("sign"))
     steps = Window.partitionBy("person").orderBy("order", "sign")
     numbered = found.withColumn("position", F.row_number().over(steps) - 1)
     if moved:
-        gap = F.xxhash64("sign", _text(F.datediff(F.col("order"), F.lag("order").over(steps))))
+        gap = F.xxhash64("sign", text(F.datediff(F.col("order"), F.lag("order").over(steps))))
         return numbered.select("person", F.lit(None).cast("date").alias("day"), "position", gap.alias("sign"))
     return numbered.select("person", F.col("order").alias("day"), "position", "sign")
 
@@ -136,6 +132,3 @@ def _successions(signs: DataFrame, is_sliding: bool) -> DataFrame:
             rows = rows.select("person", "position", F.when(F.col(names[-1]).isNotNull(), F.xxhash64(*names)).alias("what"))
     return reduce(DataFrame.unionByName, parts).distinct()
 
-
-def _text(value: Column) -> Column:
-    return F.coalesce(value.cast("string"), F.lit("\0"))

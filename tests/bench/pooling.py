@@ -93,7 +93,7 @@ def _found(spark: Any, folder: Path, theirs: list[dict[str, Any]], change: Calla
     """The percentage found by Concord's own stage, with signs written aside as its shell does."""
     from pyspark.sql import functions as F
 
-    from jobs.stages import comparable, linkage
+    from jobs.stages import comparable, hashes, linkage
     from jobs.workspace import workspace
 
     pairs = comparable.pairs(comparable.told(SCHEMA, "p"), comparable.told(theirs, "p"), date(2026, 1, 1))
@@ -102,7 +102,7 @@ def _found(spark: Any, folder: Path, theirs: list[dict[str, Any]], change: Calla
         mine, their = (work.keep(side, linkage.signs(change(spark.read.parquet(f"{folder}/{side}.parquet"), side), "person_id", pairs, side == "ours"))
                        for side in ("ours", "theirs"))
         same = names[0].join(names[1], on="key", how="inner").select(
-            *[linkage.number(F.col(name)).alias(name) for name in ("person", "other")])
+            *[hashes.number(F.col(name)).alias(name) for name in ("person", "other")])
         row = linkage.guessed(linkage.common_days(mine, their), linkage.common_days(their, mine), same, work.keep).collect()[0]
     return linkage.percent_beyond_chance(row["people"], row["right"], row["others"])
 
