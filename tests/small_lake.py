@@ -52,12 +52,14 @@ def readings(person: int, day: int) -> tuple[float, float]:
 
 
 def fill(made: Settings, people: int = 12, days: int = 2, recipient: str = "glycemia_institute", refusing: int = 2,
-         values: Callable[[int, int], Sequence[float]] = readings) -> Lake:
+         values: Callable[[int, int], Sequence[float]] = readings,
+         identity: Callable[[int], dict[str, Any]] = lambda person: {}) -> Lake:
     """People with readings twice a day, of which two, one or none are in range; all consent to their own use, all but the last
     ``refusing`` to the recipient."""
     lake = Lake(made.lake_root, catalog().tables)
     names = [f"person-{i}" for i in range(people)]
-    append(lake, "core.identity", [{"source_person_id": n, "country_code": "DE"} for n in names])
+    append(lake, "core.identity", [
+        {"source_person_id": name, "country_code": "DE", **identity(person)} for person, name in enumerate(names)])
     consents: list[dict[str, Any]] = []
     for i, name in enumerate(names):
         consents += [statement(name, purpose) for purpose in OPEN_PURPOSES]

@@ -17,7 +17,7 @@ from jobs.ledger import extracts
 from jobs.run import pseudonyms
 from jobs.run.delivered import Copy, copies
 from jobs.run.shell import Shell
-from jobs.stages import comparable, composition, linkage
+from jobs.stages import comparable, composition, hashes, linkage
 from jobs.stages.protect import MARK
 from jobs.workspace import Workspace
 
@@ -155,11 +155,12 @@ def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame]
     pairs = comparable.pairs(ours.columns, theirs.columns, now.date())
     signs = [work.keep(name, linkage.signs(side.rows, comparable.person_column(schema), pairs, is_ours=side is ours))
              for name, side, schema in (("ours", ours, mine[0]), ("others", theirs, held[0].schema))]
-    domains = [pseudonyms.named(shell, str(domain)).select("person_key", F.col("pseudonym").alias(name))
+    domains = [pseudonyms.named(shell, str(domain)).select("person_key", hashes.number(F.col("pseudonym")).alias(name))
                for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
     same = domains[0].join(domains[1], on="person_key", how="inner").drop("person_key").join(
         signs[0].select("person").distinct(), on="person", how="left_semi")
-    row = linkage.guessed(linkage.common_days(*signs), linkage.common_days(*reversed(signs)), same).collect()[0]
+    row = linkage.guessed(linkage.common_days(*signs), linkage.common_days(*reversed(signs)), same,
+                          work.keep).collect()[0]
     percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)
     return Found(other.id, row["people"], percent, min(recipient.max_linked_percent, other.max_linked_percent))
 

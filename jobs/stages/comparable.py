@@ -21,6 +21,7 @@ from contracts.treatments import OPTIONS, TAKES, AgeBand, AnyOptions, Band, Date
 from contracts.vocabulary import Treatment
 from jobs.errors import Linkable
 from jobs.stages import treat
+from jobs.stages.hashes import text
 
 Form = Callable[[Column], Column]
 DAYS = ("date", "timestamp")
@@ -95,9 +96,9 @@ def _pair(ours: Told, theirs: Told, on: date) -> Pair | None:
     is_day = {ours.type, theirs.type} <= set(DAYS)
     if Treatment.DATE_SHIFT in (ours.treatment, theirs.treatment):
         is_moved = ours.by_product is None or ours.by_product != theirs.by_product
-        return Pair(ours.name, _text, _text, is_day, is_moved) if is_day else None
+        return Pair(ours.name, text, text, is_day, is_moved) if is_day else None
     if (ours.treatment, ours.options) == (theirs.treatment, theirs.options):
-        return Pair(ours.name, _text, _text, is_day)
+        return Pair(ours.name, text, text, is_day)
     if ours.treatment is Treatment.KEEP:
         return _one_sided(ours, theirs.options, on)
     if theirs.treatment is Treatment.KEEP:
@@ -145,7 +146,7 @@ def _one_sided(kept: Told, options: AnyOptions | None, on: date) -> Pair | None:
     treatment = next((t for t, model in OPTIONS.items() if isinstance(options, model)), None)
     if options is None or isinstance(options, DateShift) or treatment is None or kept.type not in TAKES[treatment]:
         return None
-    return Pair(kept.name, lambda value: _text(treat.coarser(value, options, on)), _text)
+    return Pair(kept.name, lambda value: text(treat.coarser(value, options, on)), text)
 
 
 def _both_sided(ours: Told, theirs: Told, on: date) -> Pair | None:
@@ -171,15 +172,11 @@ def _rebanded(options: Band, edges: Sequence[float]) -> Form:
         found = F.lit(None).cast("string")
         for name, number in wide.items():
             found = F.when(value == name, F.lit(str(number))).otherwise(found)
-        return _text(found)
+        return text(found)
     return form
 
 
 def _aged(width: int) -> Form:
     """Names of bands of ages (``40-44``, ``90+``) as the low end of the wider band that they lie in."""
-    return lambda value: _text(F.floor(F.regexp_extract(value, r"^(\d+)", 1).cast("int") / width) * width)
+    return lambda value: text(F.floor(F.regexp_extract(value, r"^(\d+)", 1).cast("int") / width) * width)
 
-
-def _text(value: Column) -> Column:
-    """A value as text, nothing as a text of its own: a hash over several columns leaves nulls out."""
-    return F.coalesce(value.cast("string"), F.lit("\0"))

@@ -12,6 +12,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from jobs.stages.hashes import hashed, number
 from jobs.stages.protect import MARK
 
 WHEN = "delivery"
@@ -20,11 +21,12 @@ WHEN = "delivery"
 def told(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str], delivery: int | None) -> DataFrame:
     """What an extract tells: person, row, words, delivery; one row each.
 
-    row: a 64-bit hash of what a row is about (``key``). words: one of what may be known of the person (``told_by``), and of the
-    names of these columns. delivery: its number, None for the extract that is looked at.
+    person: the pseudonym as a 64-bit number, which is quicker to join by. row: a 64-bit hash of what a row is about (``key``).
+    words: one of what may be known of the person (``told_by``), and of the names of these columns. delivery: its number, None
+    for the extract that is looked at.
     """
-    return rows.select(F.col(person).alias("person"), _hash(key).alias("row"), _hash(told_by).alias("words"),
-                       F.lit(delivery).cast("int").alias(WHEN))
+    return rows.select(number(F.col(person)).alias("person"), _hash(person, key).alias("row"),
+                       _hash(person, told_by).alias("words"), F.lit(delivery).cast("int").alias(WHEN))
 
 
 def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str], earlier: Sequence[DataFrame],
@@ -37,23 +39,20 @@ def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str
     """
     now = told(rows, person, key, told_by, None)
     before = reduce(DataFrame.unionByName, earlier)
-    seen = before.groupBy("person").agg(_set(F.col(WHEN)).alias("_seen"))
-    words = now.unionByName(before.join(now.select("person", "row").distinct(), on=["person", "row"], how="left_semi")).groupBy(
-        "person", "row").agg(_set(F.col("words")).alias("_words"))
-    known = words.join(seen, on="person", how="left").withColumn("_seen", F.coalesce("_seen", F.lit("")))
+    # The exclusive or of hashes stands for the set of them.
+    again = before.join(now.select("person", "row").distinct(), on=["person", "row"], how="left_semi")
+    words = now.unionByName(again).select("person", "row", "words").distinct().groupBy("person", "row").agg(
+        F.bit_xor("words").alias("_words"))
+    seen = before.select("person", F.xxhash64(WHEN).alias("_in")).distinct().groupBy("person").agg(
+        F.bit_xor("_in").alias("_seen"))
+    known = words.join(seen, on="person", how="left").withColumn("_seen", F.coalesce("_seen", F.lit(0)))
     sizes = known.groupBy("_seen", "_words").agg(F.count_distinct("person").alias("_persons"))
     verdicts = known.join(sizes, on=["_seen", "_words"], how="inner").select(
         F.col("person").alias("_person"), F.col("row").alias("_row"), (F.col("_persons") >= minimum).alias(MARK))
-    same = (F.col(person) == F.col("_person")) & (_hash(key) == F.col("_row"))
+    same = (number(F.col(person)) == F.col("_person")) & (_hash(person, key) == F.col("_row"))
     return rows.join(verdicts, on=same, how="inner").select(*rows.columns, MARK)
 
 
-def _hash(names: Sequence[str]) -> Column:
+def _hash(person: str, names: Sequence[str]) -> Column:
     """Of the values of columns and of their names, in an order of their own."""
-    texts = [F.concat(F.lit(f"{name}="), F.coalesce(F.col(name).cast("string"), F.lit("\0"))) for name in sorted(names)]
-    return F.xxhash64(F.lit(""), *texts)
-
-
-def _set(value: Column) -> Column:
-    """The distinct values of a group as one text."""
-    return F.array_join(F.sort_array(F.collect_set(value.cast("string"))), ",")
+    return hashed(F.col(person), *[column for name in sorted(names) for column in (F.lit(name), F.col(name))])

@@ -8,20 +8,23 @@ alike counts as a tenth. The house knows who is right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.stages.comparable import Pair
+from jobs.stages.hashes import hashed, number, text
 
-WIDTHS = (1, 4, 16)  # Successive rows of a person that are looked at together.
+WIDTHS = (1, 4, 16)  # Successive rows of a person that are looked at together; each is a multiple of the one before.
 MOST_ALIKE = 25  # What more people than these share tells of nobody; in longer successions fewer share it.
 MILLION = 1_000_000
+Keep = Callable[[str, DataFrame], DataFrame]
 
 
 def signs(rows: DataFrame, person: str, pairs: Sequence[Pair], is_ours: bool) -> DataFrame:
-    """An extract as the attacker compares it: person, day, position, sign; one row each.
+    """An extract as the attacker compares it: person (a number), day, position, sign; one row each.
 
     sign: a 64-bit hash of all that both extracts tell of the row; where days were moved, of the days since the person's row
     before it. position: 0 for the person's first row. day: that of the row, null where it was moved or is no column of both.
@@ -31,13 +34,13 @@ def signs(rows: DataFrame, person: str, pairs: Sequence[Pair], is_ours: bool) ->
 
     moved = [F.to_date(pair.name) for pair in pairs if pair.is_moved]
     day = next((pair.name for pair in pairs if pair.is_day and not pair.is_moved), None)
-    values = [form(pair) for pair in pairs if not pair.is_moved] + [_text(F.datediff(other, moved[0])) for other in moved[1:]]
+    values = [form(pair) for pair in pairs if not pair.is_moved] + [F.datediff(other, moved[0]) for other in moved[1:]]
     order = moved[0] if moved else F.to_date(day) if day else F.lit(None).cast("date")
-    found = rows.select(F.col(person).alias("person"), order.alias("order"), F.xxhash64(F.lit(""), *values).alias("sign"))
+    found = rows.select(number(F.col(person)).alias("person"), order.alias("order"), hashed(F.col(person), *values).alias("sign"))
     steps = Window.partitionBy("person").orderBy("order", "sign")
     numbered = found.withColumn("position", F.row_number().over(steps) - 1)
     if moved:
-        gap = F.xxhash64("sign", _text(F.datediff(F.col("order"), F.lag("order").over(steps))))
+        gap = F.xxhash64("sign", text(F.datediff(F.col("order"), F.lag("order").over(steps))))
         return numbered.select("person", F.lit(None).cast("date").alias("day"), "position", gap.alias("sign"))
     return numbered.select("person", F.col("order").alias("day"), "position", "sign")
 
@@ -49,19 +52,23 @@ def common_days(signs: DataFrame, others: DataFrame) -> DataFrame:
     return signs.join(span, how="cross").where(is_told).select(signs.columns)
 
 
-def guessed(ours: DataFrame, theirs: DataFrame, same: DataFrame) -> DataFrame:
+def guessed(ours: DataFrame, theirs: DataFrame, same: DataFrame, keep: Keep) -> DataFrame:
     """How many people are found: one row with people (who are in both), right (millionths of people), others (of theirs).
 
-    ours, theirs: signs. same: person, other (whose pseudonyms are one person's), of people who are in both extracts.
+    ours, theirs: signs. same: person, other (numbers of two pseudonyms of one person), of people of ours. keep: writes aside
+    under a name what is used more than once.
     """
-    same = same.join(theirs.select(F.col("person").alias("other")).distinct(), on="other", how="left_semi")
-    whole, others = _by_history(ours, theirs, same), theirs.select(F.count_distinct("person").alias("others"))
-    left = ours.join(whole.where("is_matched").select("person"), on="person", how="left_anti")
-    parts = _by_parts(left, theirs, same)
-    known = same.join(whole, on="person", how="left").join(parts, on="person", how="left").join(others, how="cross")
+    their = keep("histories", _histories(theirs))
+    known = same.join(their.select(F.col("person").alias("other")), on="other", how="left_semi")
+    whole = keep("by_history", _by_history(_histories(ours), their, known))
+    left = ours.join(whole.where("is_matched"), on="person", how="left_anti")
+    parts = _by_parts(_successions(left, is_sliding=False), keep("successions", _successions(theirs, is_sliding=True)), known)
     chance = F.floor(F.lit(MILLION) / F.col("others"))
     right = F.when(F.col("is_matched"), F.col("by_history")).otherwise(F.coalesce("by_parts", chance))
-    return known.agg(F.count(F.lit(1)).alias("people"), F.sum(right.cast("long")).alias("right"), F.max("others").alias("others"))
+    joined = known.join(whole, on="person", how="left").join(parts, on="person", how="left").join(
+        their.select(F.count(F.lit(1)).alias("others")), how="cross")
+    return joined.agg(F.count(F.lit(1)).alias("people"), F.sum(right.cast("long")).alias("right"),
+                      F.max("others").alias("others"))
 
 
 def percent_beyond_chance(people: int, right: int, others: int) -> float:
@@ -78,57 +85,50 @@ def percent_beyond_chance(people: int, right: int, others: int) -> float:
     return max(0.0, 100 * (share - chance) / (1 - chance))
 
 
-def _by_history(ours: DataFrame, theirs: DataFrame, same: DataFrame) -> DataFrame:
+def _by_history(mine: DataFrame, their: DataFrame, same: DataFrame) -> DataFrame:
     """person, is_matched (somebody of theirs has the same history), by_history (millionths of being right)."""
-    mine, their = _histories(ours), _histories(theirs)
     alike = their.groupBy("history").agg(F.count(F.lit(1)).alias("alike"))
-    found = mine.join(alike, on="history", how="left").join(same, on="person", how="left")
-    truth = their.select(F.col("person").alias("other"), F.col("history").alias("true_history"))
+    true = their.select(F.col("person").alias("other"), F.col("history").alias("true_history"))
+    truth = same.join(true, on="other", how="inner")
     is_right = F.coalesce(F.col("history") == F.col("true_history"), F.lit(False))
-    return found.join(truth, on="other", how="left").select(
+    return mine.join(alike, on="history", how="left").join(truth, on="person", how="left").select(
         "person", F.col("alike").isNotNull().alias("is_matched"),
         F.when(is_right, F.floor(F.lit(MILLION) / F.col("alike"))).otherwise(0).alias("by_history"))
 
 
 def _histories(signs: DataFrame) -> DataFrame:
-    """person, history: a digest of all signs of the person in their order."""
-    step = F.concat_ws(":", F.lpad(F.col("position").cast("string"), 9, "0"), F.col("sign").cast("string"))
-    return signs.groupBy("person").agg(F.md5(F.array_join(F.sort_array(F.collect_list(step)), ",")).alias("history"))
+    """person, history: a 64-bit hash of all signs of the person, each at its position."""
+    return signs.groupBy("person").agg(F.bit_xor(F.xxhash64("position", "sign")).alias("history"))
 
 
-def _by_parts(ours: DataFrame, theirs: DataFrame, same: DataFrame) -> DataFrame:
-    """person, by_parts (millionths of being right): of whom theirs share something that few have.
+def _by_parts(mine: DataFrame, their: DataFrame, same: DataFrame) -> DataFrame:
+    """person, by_parts (millionths of being right): of whom theirs share successions that few have.
 
     Ours are cut into successions of rows that do not overlap, theirs into all there are, so that a row that only one of both
     tells of shifts nothing. A succession that n of theirs share weighs 1 / log2(1 + n).
     """
-    mine, their = _successions(ours, is_sliding=False), _successions(theirs, is_sliding=True)
     holders = their.groupBy("what").agg(F.count(F.lit(1)).alias("holders")).where(F.col("holders") <= MOST_ALIKE)
     weight = F.floor(F.lit(MILLION) / F.log2(F.col("holders") + 1))
     shared = mine.join(holders, on="what", how="inner").join(their.withColumnRenamed("person", "other"), on="what", how="inner")
     scores = shared.groupBy("person", "other").agg(F.sum(weight).alias("score"))
-    most = scores.groupBy("person").agg(F.max("score").alias("most"))
-    first = scores.join(most, on="person", how="inner").where(F.col("score") == F.col("most"))
     truth = same.select("person", "other", F.lit(1).alias("is_right"))
-    return first.join(truth, on=["person", "other"], how="left").groupBy("person").agg(
-        F.floor(F.max(F.coalesce("is_right", F.lit(0))) * MILLION / F.count(F.lit(1))).alias("by_parts"))
+    ranks = scores.join(truth, on=["person", "other"], how="left").groupBy("person", "score").agg(
+        F.count(F.lit(1)).alias("alike"), F.max(F.coalesce("is_right", F.lit(0))).alias("is_right"))
+    best = ranks.groupBy("person").agg(F.max(F.struct("score", "alike", "is_right")).alias("best"))
+    return best.select("person", F.floor(F.col("best.is_right") * MILLION / F.col("best.alike")).alias("by_parts"))
 
 
 def _successions(signs: DataFrame, is_sliding: bool) -> DataFrame:
     """person, what: a 64-bit hash of each succession of WIDTHS rows of the person; each once."""
     steps = Window.partitionBy("person").orderBy("position")
-    ahead = [F.lead("sign", n).over(steps).alias(f"_{n}") for n in range(1, max(WIDTHS))]
-    rows = signs.select("person", "position", F.col("sign").alias("_0"), *ahead)
-    parts = []
-    for width in WIDTHS:
+    rows, parts = signs.select("person", "position", F.col("sign").alias("what")), []
+    for width, next_width in zip(WIDTHS, (*WIDTHS[1:], None), strict=True):
         whole = rows if is_sliding else rows.where(F.col("position") % width == 0)
-        parts.append(whole.where(F.col(f"_{width - 1}").isNotNull()).select(
-            "person", F.xxhash64(F.lit(width), *[F.col(f"_{n}") for n in range(width)]).alias("what")))
-    found = parts[0]
-    for part in parts[1:]:
-        found = found.unionByName(part)
-    return found.distinct()
+        parts.append(whole.where(F.col("what").isNotNull()).select("person", F.xxhash64(F.lit(width), "what").alias("what")))
+        if next_width:
+            ahead = [F.lead("what", n).over(steps) for n in range(width, next_width, width)]
+            rows = rows.select("person", "position", "what", *[column.alias(f"_{n}") for n, column in enumerate(ahead)])
+            names = ["what", *[f"_{n}" for n in range(len(ahead))]]
+            rows = rows.select("person", "position", F.when(F.col(names[-1]).isNotNull(), F.xxhash64(*names)).alias("what"))
+    return reduce(DataFrame.unionByName, parts).distinct()
 
-
-def _text(value: Column) -> Column:
-    return F.coalesce(value.cast("string"), F.lit("\0"))

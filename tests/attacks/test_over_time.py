@@ -93,7 +93,7 @@ def versions(world: World) -> tuple[Rows, Rows]:
     """Two extracts of the same people by contracts whose bands have other edges."""
     home, airflow, patch = world
     got = []
-    for number, width in enumerate((45.0, 55.0)):
+    for number, width in enumerate((45.0, 50.0)):
         patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update=grouped(width)))
         got.append(sent(home, airflow, ONE, str(number)))
     return got[0], got[1]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
-from jobs.stages import comparable, linkage
+from jobs.stages import comparable, hashes, linkage
 from jobs.stages.linkage import MILLION
 
 DAY = date(2026, 1, 1)
@@ -95,8 +95,8 @@ def rows_of(frame: Any, histories: Histories) -> Any:
 
 def found(frame: Any, ours: Any, theirs: Any, pairs: list[comparable.Pair], same: list[tuple[str, str]]) -> Any:
     mine, their = linkage.signs(ours, "person_id", pairs, is_ours=True), linkage.signs(theirs, "person_id", pairs, is_ours=False)
-    known = frame("person string, other string", same)
-    return linkage.guessed(linkage.common_days(mine, their), linkage.common_days(their, mine), known).collect()[0]
+    known = frame("person string, other string", same).select(*[hashes.number(F.col(name)).alias(name) for name in ("person", "other")])
+    return linkage.guessed(linkage.common_days(mine, their), linkage.common_days(their, mine), known, lambda name, made: made).collect()[0]
 
 
 @pytest.mark.parametrize(("ours", "theirs", "is_moved", "right"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
