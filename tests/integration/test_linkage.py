@@ -15,7 +15,7 @@ from jobs.run.delivered import folder
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from tests import small_lake
-from tests.attacks.pooled import ONE, OTHER, other, partners, prepared
+from tests.attacks.pooled import ONE, OTHER, other, partners, prepared, treated
 from tests.integration.airflow_stand_in import Run
 from tests.integration.test_extract import bucket
 
@@ -48,7 +48,8 @@ def copy(world: World) -> Files:
 
 
 def test_people_who_are_alike_in_all_columns_are_linked_by_chance_alone(world: World) -> None:
-    home, airflow, _, _ = world
+    home, airflow, patch, _ = world
+    patch.setitem(catalog().recipients, OTHER, other(**treated(other(), drop=("time_in_range_percent",))))
     facts = prepared(home, airflow, OTHER, "alike")
     assert (facts["linked_percent"], facts["max_linked_percent"], facts["beside"][ONE]["people"]) == (0.0, 5.0, 10)
 
