@@ -229,6 +229,7 @@ class Product(Contract):
     rounding: Annotated[int, Field(ge=2)] | None
     cell_columns: tuple[Name, ...]
     dominance: Annotated[float, Field(gt=0, lt=1)] | None
+    totals: tuple[Name, ...]
     retention_days: Annotated[int, Field(gt=0)]
     retirement: Retirement | None = None
     profile: Name | None = None

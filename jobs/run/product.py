@@ -11,14 +11,16 @@ from contracts import ContractError
 from contracts.consent_loss import NOTED
 from contracts.majors import family
 from contracts.model import Product
+from contracts.table import ALL
 from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
+from jobs.errors import IntegrityError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
 from jobs.run import consent, consent_loss, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit, protect, pseudonymise, statements, treat
+from jobs.stages import cells, permit, protect, pseudonymise, statements, treat
 from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
@@ -112,7 +114,29 @@ def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> A
     """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
     module = _module(product.id)
     built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
+    if product.is_aggregate and cells.PERSON in built.columns:
+        built = _counted(product, built, work)
+    elif product.totals:
+        raise ContractError(f"{product.path} asks for totals, but jobs/products/{product.id}.py gives no column {cells.PERSON} "
+                            "to count people by; give a row a person and cell, or write {property: totals, value: []}")
     return work.keep("built", built), getattr(module, "derive", None)
+
+
+def _counted(product: Product, people: DataFrame, work: Workspace) -> DataFrame:
+    """The cells and totals of rows about persons, with what must vanish beside the totals."""
+    assert product.counts_people is not None and product.minimum_cell is not None
+    keys, limits = product.table.key, (product.counts_people, product.cell_columns, product.totals)
+    if not product.totals:
+        return cells.count(people, keys, *limits)
+    people = work.keep("people", people)
+    if cells.is_marked(people, product.totals):
+        raise IntegrityError(f"{product.id}: a row says {ALL} in one of {', '.join(product.totals)}, as totals do; nothing was "
+                             f"built, make jobs/products/{product.id}.py say another word")
+    counted = work.keep("counted", cells.count(people, keys, *limits))
+    if (found := counted.count()) > cells.MOST_ROWS:
+        raise ContractError(f"{product.path} asks for totals of {found:,} rows, and at most {cells.MOST_ROWS:,} can be protected "
+                            "together; take a column out of totals, or make columns coarser")
+    return cells.complemented(counted, keys, *limits, product.minimum_cell)
 
 
 def _module(product_id: str) -> Any:
@@ -139,16 +163,20 @@ def _protected(shell: Shell, product: Product, made: Any, now: datetime) -> tupl
             shell.report.facts.update(nulls_by_treatment=lost)
         entries = [Entry(name, "released", "-", rows.count())]
     else:
-        assert product.counts_people is not None and product.minimum_cell is not None
-        marked = protect.mark_cells(built, product.counts_people, product.minimum_cell)
-        entries = [Entry(name, r["outcome"], "small_cell" if r["outcome"] == "suppressed" else "-", r["rows"])
-                   for r in protect.account(marked).collect()]
-        _refuse_unweighed(product, built.columns)
-        rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
-                                product.dominance)
+        rows, entries = _suppressed(product, built)
         rows = derive(rows) if derive else rows
     accounts.hold(product.id, count, entries)
     return rows, [("protect", entry) for entry in entries]
+
+
+def _suppressed(product: Product, built: DataFrame) -> tuple[DataFrame, list[Entry]]:
+    """The rows of an aggregate that may leave, as they may leave, and the account of all."""
+    assert product.counts_people is not None and product.minimum_cell is not None
+    _refuse_unweighed(product, built.columns)
+    found = protect.account(protect.mark_cells(built, product.counts_people, product.minimum_cell)).collect()
+    rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
+                            product.dominance)
+    return rows, [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
 
 
 def _refuse_unweighed(product: Product, columns: list[str]) -> None:

@@ -10,6 +10,7 @@ from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, Case, is_refused
 
 DERIVED = "          - {property: derived, value: true}\n"
 KEPT_HEALTH = "          - {property: dataCategory, value: health}\n          - {property: treatment, value: keep}\n"
+OVER = "totals, value: [channel_code, country_code]"
 CELLS = "value: [asked, opted_in, withdrawn]"
 
 DOMAINS: dict[str, Case] = {
@@ -48,6 +49,16 @@ AGGREGATES: dict[str, Case] = {
     "dominance for rows about persons": (GLUCOSE, "dominance, value: null", "dominance, value: 0.8", "dominance", ("dominance is only for aggregates", "null")),
     "dominance in percent": (OPTIN, "dominance, value: null", "dominance, value: 80", "dominance", ("dominance: Input should be less than 1",)),
     "no word on dominance": (OPTIN, "  - {property: dominance, value: null}\n", "", "", ("dominance is missing",)),
+    "totals for rows about persons": (GLUCOSE, "totals, value: []", "totals, value: [observed_on]", "totals", ("totals is only for aggregates", "[]")),
+    "no word on totals": (OPTIN, "  - {property: totals, value: [channel_code, country_code]}\n", "", "", ("totals is missing",)),
+    "totals over what is no column": (OPTIN, OVER, "totals, value: [channel]", "totals", ("totals names channel, which is no column",)),
+    "totals over a column twice": (OPTIN, OVER, "totals, value: [channel_code, channel_code]", "totals", ("totals names channel_code twice", "keep one")),
+    "totals over dates": (OPTIN, OVER, "totals, value: [month]", "totals", ("totals names month, which is no text of the key", "says all there")),
+    "totals over a cell": (OPTIN, OVER, "totals, value: [asked]", "totals", ("totals names asked, which is no text of the key",)),
+    "totals over a vocabulary": (OPTIN, OVER, "totals, value: [purpose_code]", "totals",
+                                 ("says all there, which is not in allowedValues of purpose_code", "as a list")),
+    "totals beside a pattern": (OPTIN, "pattern: '^([A-Z]{2}|all)$'", "pattern: '^[A-Z]{2}$'", "totals",
+                                ("says all there, which the pattern of country_code does not match", "'^(all|...)$'")),
     "cells for rows about persons": (GLUCOSE, "cellColumns, value: []", "cellColumns, value: [readings]", "cellColumns",
                                      ("cellColumns is only for aggregates", "[]")),
 }
