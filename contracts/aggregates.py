@@ -33,6 +33,7 @@ def refuse_unfit_aggregate(product: Product) -> None:
         else:
             _refuse_unprotected(column)
     _refuse_unfit_totals(product)
+    _refuse_unkept_privacy(product)
 
 
 def _refuse_unfit_cell(column: Column) -> None:
@@ -78,6 +79,21 @@ def _refuse_unfit_totals(product: Product) -> None:
         if column.pattern is not None and not re.search(column.pattern, ALL):
             raise ValueError(f"{said}, but a total says {ALL} there, which the pattern of {name} does not match; write "
                              f"'^({ALL}|...)$'")
+
+
+def _refuse_unkept_privacy(product: Product) -> None:
+    """What stands beside noisy counts must not undo them."""
+    if product.differential_privacy is None:
+        return
+    off, said = "{property: differentialPrivacy, value: null}", "differentialPrivacy stands beside"
+    if product.legal_basis.rests_on_consent:
+        raise ValueError(f"{said} consent, which brings a consent-loss report, whose counts are not noisy; write {off}")
+    if product.totals:
+        raise ValueError(f"{said} totals, which would cost as much again, and readers can add up noisy counts; write "
+                         f"{{property: totals, value: []}} or {off}")
+    if product.dominance is not None:
+        raise ValueError(f"{said} dominance, but its cells are counts of people; write {{property: dominance, value: null}} "
+                         f"or {off}")
 
 
 def refuse_strange_names(table: Table, key: str, names: tuple[str, ...]) -> None:

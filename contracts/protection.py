@@ -102,7 +102,8 @@ def _refuse_no_purpose(purposes: tuple[Purpose, ...]) -> None:
 def _refuse_what_only_aggregates_have(product: Product) -> None:
     for key, value, none in (("countsPeople", product.counts_people, "null"), ("minimumCell", product.minimum_cell, "null"),
                              ("rounding", product.rounding, "null"), ("dominance", product.dominance, "null"),
-                             ("cellColumns", product.cell_columns, "[]"), ("totals", product.totals, "[]")):
+                             ("cellColumns", product.cell_columns, "[]"), ("totals", product.totals, "[]"),
+                             ("differentialPrivacy", product.differential_privacy, "null")):
         if value:
             raise ValueError(f"{key} is only for aggregates; write {none}, or set pseudonymDomain to null")
     _refuse_unfit_rows(product.table)

@@ -85,6 +85,12 @@ class NotInForce(ConcordError):
     exit_code = ExitCode.CONTRACT
 
 
+class BudgetSpent(ConcordError):
+    """Another candidate would cost more than the privacy budget of its contract; nothing was drawn, what was released stands."""
+
+    exit_code = ExitCode.CONTRACT
+
+
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 

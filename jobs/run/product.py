@@ -11,16 +11,14 @@ from contracts import ContractError
 from contracts.consent_loss import NOTED
 from contracts.majors import family
 from contracts.model import Product
-from contracts.table import ALL
 from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
-from jobs.errors import IntegrityError
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, consent_loss, pseudonyms, stopped
+from jobs.run import consent, consent_loss, counted, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import cells, permit, protect, pseudonymise, statements, treat
+from jobs.stages import permit, protect, pseudonymise, statements, treat
 from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
@@ -48,9 +46,10 @@ def build(settings: Settings, product_id: str) -> Report:
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not is_current(product, held, versions, now) or held["use"] != use:
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(product, frames, work), now)
+                rows, made = _protected(shell, product, _build(shell, product, frames, work, now), now)
+                noted = _noted(shell, product, entries, made, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
-                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
+                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in noted]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
                 shell.report.change(name)
         _account(shell, candidate_id(product.id, version), held, now)
@@ -78,6 +77,16 @@ def is_current(product: Product, note: dict[str, Any], versions: dict[str, int],
 def candidate_id(product: str, version: int) -> str:
     """The name under which a candidate's accounts are kept."""
     return f"product.{product}@{version}"
+
+
+def _noted(shell: Shell, product: Product, permitted: list[tuple[str, Entry]], made: list[tuple[str, Entry]],
+           now: datetime) -> list[tuple[str, Entry]]:
+    """What a candidate's commit carries of its account. Readers may read a commit, so where counts are noisy the exact ones of
+    permits are in the ledger alone, written before."""
+    if product.differential_privacy is None:
+        return [*permitted, *made]
+    accounts.write(shell.lake, candidate_id(product.id, shell.lake.version(product.table.name) + 1), [*permitted, *made], now)
+    return made
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
@@ -110,33 +119,15 @@ def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
     return applied, found
 
 
-def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:
-    """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
+def _build(shell: Shell, product: Product, frames: dict[str, DataFrame], work: Workspace, now: datetime) -> Any:
+    """The product's rows, exact unless its contract asks for noise, and the function that derives columns from protected ones,
+    where it has one."""
     module = _module(product.id)
     built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
-    if product.is_aggregate and cells.PERSON in built.columns:
-        built = _counted(product, built, work)
-    elif product.totals:
-        raise ContractError(f"{product.path} asks for totals, but jobs/products/{product.id}.py gives no column {cells.PERSON} "
-                            "to count people by; give a row a person and cell, or write {property: totals, value: []}")
+    if product.is_aggregate:
+        candidate = candidate_id(product.id, shell.lake.version(product.table.name) + 1)
+        built = counted.counted(shell.lake, product, candidate, built, work, now)
     return work.keep("built", built), getattr(module, "derive", None)
-
-
-def _counted(product: Product, people: DataFrame, work: Workspace) -> DataFrame:
-    """The cells and totals of rows about persons, with what must vanish beside the totals."""
-    assert product.counts_people is not None and product.minimum_cell is not None
-    keys, limits = product.table.key, (product.counts_people, product.cell_columns, product.totals)
-    if not product.totals:
-        return cells.count(people, keys, *limits)
-    people = work.keep("people", people)
-    if cells.is_marked(people, product.totals):
-        raise IntegrityError(f"{product.id}: a row says {ALL} in one of {', '.join(product.totals)}, as totals do; nothing was "
-                             f"built, make jobs/products/{product.id}.py say another word")
-    counted = work.keep("counted", cells.count(people, keys, *limits))
-    if (found := counted.count()) > cells.MOST_ROWS:
-        raise ContractError(f"{product.path} asks for totals of {found:,} rows, and at most {cells.MOST_ROWS:,} can be protected "
-                            "together; take a column out of totals, or make columns coarser")
-    return cells.complemented(counted, keys, *limits, product.minimum_cell)
 
 
 def _module(product_id: str) -> Any:

@@ -11,6 +11,8 @@ from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, Case, is_refused
 DERIVED = "          - {property: derived, value: true}\n"
 KEPT_HEALTH = "          - {property: dataCategory, value: health}\n          - {property: treatment, value: keep}\n"
 OVER = "totals, value: [channel_code, country_code]"
+NO_NOISE = "differentialPrivacy, value: null"
+NOISE = "differentialPrivacy, value: {epsilon: 1, delta: 1.0e-7, cellsPerPerson: 2, budget: 2, periodDays: 30}"
 CELLS = "value: [asked, opted_in, withdrawn]"
 
 DOMAINS: dict[str, Case] = {
@@ -59,6 +61,13 @@ AGGREGATES: dict[str, Case] = {
                                  ("says all there, which is not in allowedValues of purpose_code", "as a list")),
     "totals beside a pattern": (OPTIN, "pattern: '^([A-Z]{2}|all)$'", "pattern: '^[A-Z]{2}$'", "totals",
                                 ("says all there, which the pattern of country_code does not match", "'^(all|...)$'")),
+    "noise for rows about persons": (GLUCOSE, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy is only for aggregates", "null")),
+    "no word on noise": (OPTIN, "  - {property: differentialPrivacy, value: null}\n", "", "", ("differentialPrivacy is missing",)),
+    "noise beside totals": (OPTIN, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy stands beside totals", "{property: totals, value: []}")),
+    "noise that costs more than there is": (OPTIN, NO_NOISE, NOISE.replace("budget: 2", "budget: 0.5"), "differentialPrivacy",
+                                            ("epsilon 1 is more than budget 0.5",)),
+    "noise without a bound of cells": (OPTIN, NO_NOISE, NOISE.replace("cellsPerPerson: 2, ", ""), "differentialPrivacy", ("cellsPerPerson",)),
+    "noise with much in one in a thousand": (OPTIN, NO_NOISE, NOISE.replace("1.0e-7", "0.001"), "differentialPrivacy", ("delta: Input should be less than or equal",)),
     "cells for rows about persons": (GLUCOSE, "cellColumns, value: []", "cellColumns, value: [readings]", "cellColumns",
                                      ("cellColumns is only for aggregates", "[]")),
 }
