@@ -16,7 +16,7 @@ from contracts.table import Table
 TEMPLATE = "product.any__consent_loss"
 MINIMUM_CELL, ROUNDING = 7, 5  # Where the product's contract says nothing.
 NOTED = "consent_loss"  # The key of a candidate's note under which the version of its report stands.
-EVERYONE, ALL = "everyone", "all"  # The attribute of the totals, and the level of an attribute as a whole.
+EVERYONE = "everyone"  # The attribute of the totals; ALL is the level of an attribute as a whole.
 UNKNOWN, OTHER, SEVERAL = "unknown", "other", "several"
 # Age in whole years from which each band begins.
 AGE_BANDS = {0: "under 18", 18: "18-29", 30: "30-44", 45: "45-59", 60: "60-74", 75: "75 and over"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from contracts.table import NUMBERS, Column, Table
+from contracts.aggregates import refuse_unfit_aggregate
+from contracts.table import Table
 from contracts.vocabulary import DataCategory, LegalBasis, Purpose, Treatment
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def refuse_unlawful_product(product: Product) -> None:
     _refuse_unasked_categories(product)
     if product.is_aggregate:
         _refuse_other_treatments(product.table, (Treatment.KEEP, Treatment.AGGREGATE, Treatment.PSEUDONYM), "aggregates")
-        _refuse_bare_counts(product)
+        refuse_unfit_aggregate(product)
     else:
         _refuse_what_only_aggregates_have(product)
 
@@ -97,56 +98,11 @@ def _refuse_no_purpose(purposes: tuple[Purpose, ...]) -> None:
         raise ValueError("purposes is empty; name at least one of " + ", ".join(Purpose))
 
 
-def _refuse_bare_counts(product: Product) -> None:
-    if not (product.minimum_cell and product.counts_people):
-        raise ValueError("minimumCell or countsPeople is null; an aggregate needs both: a number, for example 7, and "
-                         "the column that counts people")
-    if product.rounding is None:
-        raise ValueError("rounding is null; an aggregate's counts are rounded to a multiple of it, for example 5")
-    if not product.cell_columns:
-        raise ValueError("cellColumns is empty; name every column that counts people or things, for example "
-                         f"[{product.counts_people}]")
-    _refuse_strange_names(product.table, "countsPeople", (product.counts_people,))
-    _refuse_strange_names(product.table, "cellColumns", product.cell_columns)
-    for column in product.table.columns:
-        if column.name in (product.counts_people, *product.cell_columns):
-            _refuse_unfit_cell(column)
-        else:
-            _refuse_unprotected(column)
-
-
-def _refuse_unfit_cell(column: Column) -> None:
-    said = f"column {column.name} is a cell column"
-    if column.treatment is not Treatment.AGGREGATE:
-        raise ValueError(f"{said} but its treatment is {column.treatment}; write treatment aggregate, or take it out of "
-                         "cellColumns")
-    if column.derived:
-        raise ValueError(f"{said} and derived; take one out: cells are counted, derived columns follow from cells")
-    if column.type != "long":
-        raise ValueError(f"{said} but {column.type}; cells are counts: write physicalType: long")
-
-
-def _refuse_unprotected(column: Column) -> None:
-    """A column of an aggregate that is no cell: what is not derived from cells may neither count nor measure."""
-    if column.treatment is Treatment.PSEUDONYM:
-        raise ValueError(f"column {column.name} is a pseudonym: an aggregate has none; drop it, or name a pseudonymDomain")
-    if column.treatment is Treatment.KEEP and column.derived:
-        raise ValueError(f"column {column.name} is derived but its treatment is keep; write treatment aggregate")
-    if column.treatment is Treatment.KEEP and column.type in NUMBERS:
-        raise ValueError(f"column {column.name} is a number and kept; an aggregate's numbers are counts or derived from "
-                         "them: write treatment aggregate, or make it a string or date")
-    if column.treatment is Treatment.AGGREGATE and not column.derived:
-        raise ValueError(f"column {column.name} is an aggregate but neither in cellColumns nor derived from what is; add "
-                         "it to cellColumns, or write {property: derived, value: true} and make it in derive(protected)")
-    if column.derived and column.required:
-        raise ValueError(f"column {column.name} is derived and required; take required out: it is null where too few are "
-                         "counted")
-
-
 def _refuse_what_only_aggregates_have(product: Product) -> None:
     for key, value, none in (("countsPeople", product.counts_people, "null"), ("minimumCell", product.minimum_cell, "null"),
                              ("rounding", product.rounding, "null"), ("dominance", product.dominance, "null"),
-                             ("cellColumns", product.cell_columns, "[]")):
+                             ("cellColumns", product.cell_columns, "[]"), ("totals", product.totals, "[]"),
+                             ("differentialPrivacy", product.differential_privacy, "null")):
         if value:
             raise ValueError(f"{key} is only for aggregates; write {none}, or set pseudonymDomain to null")
     _refuse_unfit_rows(product.table)
@@ -170,10 +126,3 @@ def _refuse_other_than_one_pseudonym(table: Table) -> None:
         named = f" ({', '.join(names)})" if names else ""
         raise ValueError(f"schema of {table.name.split('.')[1]} has {len(names)} columns with treatment pseudonym{named}; "
                          "rows about persons have exactly one")
-
-
-def _refuse_strange_names(table: Table, key: str, names: tuple[str, ...]) -> None:
-    known = [c.name for c in table.columns]
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{key} names {name}, which is no column; there are {', '.join(known)}")

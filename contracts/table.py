@@ -15,6 +15,7 @@ from contracts.vocabulary import DataCategory, Treatment, Zone
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ColumnType = Literal["string", "double", "long", "int", "boolean", "date", "timestamp", "binary"]
 NUMBERS = ("double", "long", "int")
+ALL = "all"  # What a total says in a key column of an aggregate that it is over.
 # Which types each constraint is for.
 CONSTRAINS = {"pattern": ("string",), "maxLength": ("string",), "allowedValues": ("string",), "minimum": NUMBERS,
               "maximum": NUMBERS, "notInFuture": ("date", "timestamp")}

@@ -15,6 +15,7 @@ from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
 from jobs import (
     cli_anonymity,
+    cli_budget,
     cli_consent,
     cli_contract,
     cli_drift,
@@ -249,6 +250,7 @@ cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)
 cli_retention.add(app, _report)
 cli_drift.add(app, _known)
+cli_budget.add(app, _known)
 cli_quality.add(app, _known)
 cli_table.add(app, _known, _report)
 cli_freshness.add(app, _report)

@@ -91,6 +91,12 @@ class NotAnonymous(ConcordError):
     exit_code = ExitCode.CONTRACT
 
 
+class BudgetSpent(ConcordError):
+    """Another candidate would cost more than the privacy budget of its contract; nothing was drawn, what was released stands."""
+
+    exit_code = ExitCode.CONTRACT
+
+
 class GateFailed(ConcordError):
     """Expectations failed; nothing was written."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.consent_loss import ALL, EVERYONE, UNKNOWN
+from contracts.consent_loss import EVERYONE, UNKNOWN
+from contracts.table import ALL
 
 Row = dict[str, Any]
 TITLES = {"age_band": "Age", "sex": "Sex", "country": "Country", "condition": "Condition"}

@@ -11,7 +11,7 @@ DIGITS = 20  # of a microsecond since 1970, any year up to 9999
 
 
 def build(consent: DataFrame, identity: DataFrame) -> DataFrame:
-    """Exact counts: channel_code, purpose_code, country_code, month, asked, opted_in, withdrawn.
+    """A row a person and cell: channel_code, purpose_code, country_code, month, person, opted_in, withdrawn.
 
     consent, identity: the core tables + person_key; where it is null a source identity stands for the person.
     Statements about a recipient are left out. A scope is a channel (none where the statement names none) and a purpose.
@@ -20,10 +20,9 @@ def build(consent: DataFrame, identity: DataFrame) -> DataFrame:
     latest answer is yes; at one instant a no wins; asked is no answer. Withdrawn: whose latest answer is no and follows
     a yes.
     """
-    return _scopes(_statements(consent, identity)).groupBy(
-        "channel_code", "purpose_code", "country_code", F.trunc(F.to_date("first_at"), "month").alias("month")).agg(
-        F.count(F.lit(1)).alias("asked"), F.count(F.when(~F.col("is_no"), 1)).alias("opted_in"),
-        F.count(F.when(F.col("is_no") & F.col("was_yes"), 1)).alias("withdrawn"))
+    return _scopes(_statements(consent, identity)).select(
+        "channel_code", "purpose_code", "country_code", F.trunc(F.to_date("first_at"), "month").alias("month"), "person",
+        (~F.col("is_no")).alias("opted_in"), (F.col("is_no") & F.col("was_yes")).alias("withdrawn"))
 
 
 def derive(protected: DataFrame) -> DataFrame:
@@ -56,5 +55,5 @@ def _scopes(statements: DataFrame) -> DataFrame:
         F.min("recorded_at").alias("first_at"), F.min(dated_country).alias("first"),
         F.max(F.when(F.col("decision_code") != "asked", when * 2 + is_no)).alias("last"),
         F.min(F.when(F.col("decision_code") == "permit", when)).alias("first_yes")).select(
-        "channel_code", "purpose_code", "first_at", F.substring("first", DIGITS + 1, 2).alias("country_code"),
+        "person", "channel_code", "purpose_code", "first_at", F.substring("first", DIGITS + 1, 2).alias("country_code"),
         (F.col("last") % 2 == 1).alias("is_no"), (F.col("first_yes") * 2 + 1 < F.col("last")).alias("was_yes"))

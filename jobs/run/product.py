@@ -15,7 +15,7 @@ from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, consent_loss, epochs, pseudonyms, stopped
+from jobs.run import consent, consent_loss, counted, epochs, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise, statements, treat
@@ -46,9 +46,10 @@ def build(settings: Settings, product_id: str) -> Report:
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not is_current(product, held, versions, now) or held["use"] != use:
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(product, frames, work), use, now)
+                rows, made = _protected(shell, product, _build(shell, product, frames, work, now), use, now)
+                noted = _noted(shell, product, entries, made, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
-                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
+                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in noted]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
                 shell.report.change(name)
         _account(shell, candidate_id(product.id, version), held, now)
@@ -77,6 +78,16 @@ def is_current(product: Product, note: dict[str, Any], versions: dict[str, int],
 def candidate_id(product: str, version: int) -> str:
     """The name under which a candidate's accounts are kept."""
     return f"product.{product}@{version}"
+
+
+def _noted(shell: Shell, product: Product, permitted: list[tuple[str, Entry]], made: list[tuple[str, Entry]],
+           now: datetime) -> list[tuple[str, Entry]]:
+    """What a candidate's commit carries of its account. Readers may read a commit, so where counts are noisy the exact ones of
+    permits are in the ledger alone, written before."""
+    if product.differential_privacy is None:
+        return [*permitted, *made]
+    accounts.write(shell.lake, candidate_id(product.id, shell.lake.version(product.table.name) + 1), [*permitted, *made], now)
+    return made
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
@@ -109,10 +120,14 @@ def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
     return applied, found
 
 
-def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:
-    """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
+def _build(shell: Shell, product: Product, frames: dict[str, DataFrame], work: Workspace, now: datetime) -> Any:
+    """The product's rows, exact unless its contract asks for noise, and the function that derives columns from protected ones,
+    where it has one."""
     module = _module(product.id)
     built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
+    if product.is_aggregate:
+        candidate = candidate_id(product.id, shell.lake.version(product.table.name) + 1)
+        built = counted.counted(shell.lake, product, candidate, built, work, now)
     return work.keep("built", built), getattr(module, "derive", None)
 
 
@@ -141,16 +156,20 @@ def _protected(shell: Shell, product: Product, made: Any, use: dict[str, Any],
             shell.report.facts.update(nulls_by_treatment=lost)
         entries = [Entry(name, "released", "-", rows.count())]
     else:
-        assert product.counts_people is not None and product.minimum_cell is not None
-        marked = protect.mark_cells(built, product.counts_people, product.minimum_cell)
-        entries = [Entry(name, r["outcome"], "small_cell" if r["outcome"] == "suppressed" else "-", r["rows"])
-                   for r in protect.account(marked).collect()]
-        _refuse_unweighed(product, built.columns)
-        rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
-                                product.dominance)
+        rows, entries = _suppressed(product, built)
         rows = derive(rows) if derive else rows
     accounts.hold(product.id, count, entries)
     return rows, [("protect", entry) for entry in entries]
+
+
+def _suppressed(product: Product, built: DataFrame) -> tuple[DataFrame, list[Entry]]:
+    """The rows of an aggregate that may leave, as they may leave, and the account of all."""
+    assert product.counts_people is not None and product.minimum_cell is not None
+    _refuse_unweighed(product, built.columns)
+    found = protect.account(protect.mark_cells(built, product.counts_people, product.minimum_cell)).collect()
+    rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
+                            product.dominance)
+    return rows, [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
 
 
 def _refuse_unweighed(product: Product, columns: list[str]) -> None:

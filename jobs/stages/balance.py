@@ -14,7 +14,8 @@ from typing import Any
 
 from scipy.linalg import pinvh
 
-from contracts.consent_loss import ALL, EVERYONE, Attribute
+from contracts.consent_loss import EVERYONE, Attribute
+from contracts.table import ALL
 
 Counts = Mapping[str, Mapping[str, tuple[int, int]]]
 Protected = list[int | None]

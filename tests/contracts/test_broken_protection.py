@@ -10,6 +10,9 @@ from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, Case, is_refused
 
 DERIVED = "          - {property: derived, value: true}\n"
 KEPT_HEALTH = "          - {property: dataCategory, value: health}\n          - {property: treatment, value: keep}\n"
+OVER = "totals, value: [channel_code, country_code]"
+NO_NOISE = "differentialPrivacy, value: null"
+NOISE = "differentialPrivacy, value: {epsilon: 1, delta: 1.0e-7, cellsPerPerson: 2, budget: 2, periodDays: 30}"
 CELLS = "value: [asked, opted_in, withdrawn]"
 
 DOMAINS: dict[str, Case] = {
@@ -48,6 +51,23 @@ AGGREGATES: dict[str, Case] = {
     "dominance for rows about persons": (GLUCOSE, "dominance, value: null", "dominance, value: 0.8", "dominance", ("dominance is only for aggregates", "null")),
     "dominance in percent": (OPTIN, "dominance, value: null", "dominance, value: 80", "dominance", ("dominance: Input should be less than 1",)),
     "no word on dominance": (OPTIN, "  - {property: dominance, value: null}\n", "", "", ("dominance is missing",)),
+    "totals for rows about persons": (GLUCOSE, "totals, value: []", "totals, value: [observed_on]", "totals", ("totals is only for aggregates", "[]")),
+    "no word on totals": (OPTIN, "  - {property: totals, value: [channel_code, country_code]}\n", "", "", ("totals is missing",)),
+    "totals over what is no column": (OPTIN, OVER, "totals, value: [channel]", "totals", ("totals names channel, which is no column",)),
+    "totals over a column twice": (OPTIN, OVER, "totals, value: [channel_code, channel_code]", "totals", ("totals names channel_code twice", "keep one")),
+    "totals over dates": (OPTIN, OVER, "totals, value: [month]", "totals", ("totals names month, which is no text of the key", "says all there")),
+    "totals over a cell": (OPTIN, OVER, "totals, value: [asked]", "totals", ("totals names asked, which is no text of the key",)),
+    "totals over a vocabulary": (OPTIN, OVER, "totals, value: [purpose_code]", "totals",
+                                 ("says all there, which is not in allowedValues of purpose_code", "as a list")),
+    "totals beside a pattern": (OPTIN, "pattern: '^([A-Z]{2}|all)$'", "pattern: '^[A-Z]{2}$'", "totals",
+                                ("says all there, which the pattern of country_code does not match", "'^(all|...)$'")),
+    "noise for rows about persons": (GLUCOSE, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy is only for aggregates", "null")),
+    "no word on noise": (OPTIN, "  - {property: differentialPrivacy, value: null}\n", "", "", ("differentialPrivacy is missing",)),
+    "noise beside totals": (OPTIN, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy stands beside totals", "{property: totals, value: []}")),
+    "noise that costs more than there is": (OPTIN, NO_NOISE, NOISE.replace("budget: 2", "budget: 0.5"), "differentialPrivacy",
+                                            ("epsilon 1 is more than budget 0.5",)),
+    "noise without a bound of cells": (OPTIN, NO_NOISE, NOISE.replace("cellsPerPerson: 2, ", ""), "differentialPrivacy", ("cellsPerPerson",)),
+    "noise with much in one in a thousand": (OPTIN, NO_NOISE, NOISE.replace("1.0e-7", "0.001"), "differentialPrivacy", ("delta: Input should be less than or equal",)),
     "cells for rows about persons": (GLUCOSE, "cellColumns, value: []", "cellColumns, value: [readings]", "cellColumns",
                                      ("cellColumns is only for aggregates", "[]")),
 }

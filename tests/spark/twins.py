@@ -28,7 +28,7 @@ from tests.small_lake import create_keys
 PEOPLE, DAYS, LATER = 100, 5, 1
 # When a run happened to take place, and what it was called: all that may differ between two runs over the same rows.
 OF_THE_RUN = {"at", "before_at", "checked_at", "closed_at", "conformed_at", "decided_at", "due_at", "found_at", "held_at", "linked_at", "minted_at",
-              "noticed_at", "released_at", "report_due_at", "run_id", "started_at", "triage_due_at", "written_at"}
+              "noticed_at", "released_at", "report_due_at", "run_id", "spent_at", "started_at", "triage_due_at", "written_at"}
 
 
 @dataclass(frozen=True)
