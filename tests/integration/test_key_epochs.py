@@ -426,6 +426,25 @@ def test_pseudonyms_of_an_epoch_that_nobody_knows_stop_everything(home: Settings
         epochs.key(shell, DOMAIN, 1)
 
 
+def test_small_files_of_a_part_are_joined_and_the_old_ones_go(home: Settings) -> None:
+    """They lie a folder deeper than those of other tables."""
+    rows = lake(home).arrow(epochs.PSEUDONYM)
+    part = rows.filter([(r["domain"], r["epoch"]) == (DOMAIN, 2) for r in rows.to_pylist()])
+
+    def new(number: int) -> None:
+        row = {**part.slice(0, 1).to_pylist()[0], "person_key": f"{number:032x}", "pseudonym": f"{number:032x}"}
+        lake(home).append_arrow(epochs.PSEUDONYM, part.from_pylist([row], schema=part.schema))
+
+    for number in range(16):
+        new(number)
+    files = Path(lake(home).path(epochs.PSEUDONYM), f"domain={DOMAIN}", "epoch=2")
+    assert len(list(files.glob("*.parquet"))) == 17
+    assert maintain(home).facts["joined"]
+    new(16)
+    maintain(home, grace_hours=0)
+    assert len(list(files.glob("*.parquet"))) == 2 and len(vault(home, DOMAIN, 2)) == 29
+
+
 def test_a_rotation_is_made_once(home: Settings, airflow: Airflow) -> None:
     assert [rotate(home, DOMAIN, OFFICER).facts["epoch"] for _ in range(3)] == [3, 3, 3]
     assert rotate(home, DOMAIN, OFFICER).result == "unchanged"
