@@ -56,7 +56,7 @@ def review(settings: Settings, contract: str, is_approved: bool, remarks: str, i
         row = {"contract": name, "reviewed_at": datetime.now(UTC), "reviewer": shell.trail.proved_actor,
                "version": life.stated(files[0], "version"), "fingerprint": life.fingerprint(files),
                "decision": APPROVED if is_approved else REFUSED, "remarks": remarks, "instead": instead,
-               "content": "\n---\n".join(map(text, files)), "proof": PROOF}
+               "content": running.JOINT.join(map(text, files)), "proof": PROOF}
         contract_reviews.write(shell.lake, row, keys.signing_key(settings.keys))
         shell.report.change(contract_reviews.TABLE)
         shell.trail.writes(contract_reviews.TABLE)

@@ -22,6 +22,7 @@ from jobs.settings import Settings
 
 CONSENT = ("core.consent", "core.identity", "core.contact_point")
 MOST_NAMED = 5
+JOINT = "\n---\n"  # Between the files that a review is about: a contract, and the hierarchies that it names.
 
 
 def _source(known: Catalog, subject: str) -> list[Contract]:
@@ -112,14 +113,17 @@ def standings(settings: Settings, lake: Lake, names: Iterable[str]) -> dict[str,
 def since(name: str, found: Standing) -> str:
     """What was edited in a contract since its review."""
     files = life.reviewable()[name]
-    if found.review is None or len(files) != 1 or name in life.RULES:
+    reviewed = found.review["content"].split(JOINT) if found.review else []
+    names = {(file.parent.name, file.name) for file in files}
+    if not len(names) == len(files) == len(reviewed) or name in life.RULES:
         return "its text was edited"
     with tempfile.TemporaryDirectory() as folder:
-        old = Path(folder, files[0].parent.name, files[0].name)
-        old.parent.mkdir()
-        old.write_text(found.review["content"], "utf-8")
+        for file, content in zip(files, reviewed, strict=True):
+            old = Path(folder, file.parent.name, file.name)
+            old.parent.mkdir(exist_ok=True)
+            old.write_text(content, "utf-8")
         try:
-            changes = between(old, files[0]).changes
+            changes = between(Path(folder, files[0].parent.name, files[0].name), files[0]).changes
         except ContractError:
             return "what was reviewed does not fit the rules of today any more"
     said = [f"{c.place}: {c.before} to {c.after}" for c in changes[:MOST_NAMED]]

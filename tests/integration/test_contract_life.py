@@ -118,6 +118,16 @@ def test_an_edit_voids_a_review_and_says_what_changed_and_taken_back_it_holds_ag
     assert standing(house)["review"] == "valid"
 
 
+def test_a_hierarchy_is_reviewed_with_the_contract_that_names_it(house: House) -> None:
+    recipient, rule = "recipients/glycemia_institute", "hierarchies/readings_a_day.yaml"
+    house.approve(recipient)
+    assert standing(house, recipient)["review"] == "valid"
+    house.edit(rule, ("8, 24", "8, 12, 24"))
+    assert standing(house, recipient)["review"] == "void" and "hierarchies: readings_a_day (" in str(standing(house, recipient)["edited"])
+    house.edit(rule, ("8, 12, 24", "8, 24"))
+    assert standing(house, recipient)["review"] == "valid"
+
+
 def test_rules_are_reviewed_too(house: House) -> None:
     house.approve(*NEEDED)
     text = (house.folder / "jurisdictions.yaml").read_text("utf-8")
