@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
+PERSON, PSEUDONYM = "__person", "__pseudonym"  # No column of a contract can be called like these.
+
+
 @dataclass(frozen=True)
 class Found:
     """What whoever has this extract and another recipient's finds: of ``people`` in both, so many percent beyond chance."""
@@ -51,9 +54,20 @@ def over_time(shell: Shell, recipient: Recipient, rows: DataFrame, now: datetime
     key = [name for name in recipient.table.key if name != person]
     for copy in held:
         _refuse_other_key(shell, recipient, copy, key)
-    earlier = [composition.told(copy.rows, comparable.person_column(copy.schema), key, _told_by(recipient, copy), number)
-               for number, copy in enumerate(held)]
-    return composition.mark(rows, person, key, recipient.group_columns, earlier, recipient.minimum_group)
+    before = [_known(shell, copy.rows, comparable.person_column(copy.schema)) for copy in held]
+    earlier = [composition.told(frame, PERSON, key, _told_by(recipient, copy), number)
+               for number, (frame, copy) in enumerate(zip(before, held, strict=True))]
+    marked = composition.mark(_known(shell, rows, person), PERSON, key, recipient.group_columns, earlier, recipient.minimum_group)
+    return marked.drop(PERSON)
+
+
+def _known(shell: Shell, rows: DataFrame, column: str) -> DataFrame:
+    """Rows + the person behind their pseudonym: a recipient may know somebody again under a pseudonym of another domain."""
+    from pyspark.sql import functions as F
+
+    keys = shell.lake.read(pseudonyms.TABLE).select(F.col("pseudonym").alias(PSEUDONYM), F.col("person_key").alias(PERSON))
+    joined = rows.join(keys, on=rows[column] == keys[PSEUDONYM], how="left")
+    return joined.select(*rows.columns, F.coalesce(PERSON, column).alias(PERSON))
 
 
 def beside_others(shell: Shell, recipient: Recipient, rows: DataFrame, now: datetime, work: Workspace) -> list[Found]:
@@ -120,8 +134,7 @@ def _refuse_other_key(shell: Shell, recipient: Recipient, copy: Copy, key: Seque
     for name in key:
         if now[name] != then.get(name):
             raise Linkable(f"column {name} is treated otherwise than in {copy.manifest['extract_id']}, which {recipient.id} has, "
-                           "and its pseudonyms are the same, so that rows could be laid beside each other; treat it as it was, "
-                           "or write another pseudonymDomain")
+                           "so that the one undoes the other, whatever the pseudonyms; treat it as it was")
 
 
 def _alike(held: Iterable[Copy]) -> Iterable[list[Copy]]:
@@ -142,10 +155,11 @@ def _measured(shell: Shell, recipient: Recipient, rows: DataFrame, other: Recipi
     ours = work.keep("ours", linkage.signs(rows, comparable.person_column(mine), pairs, is_ours=True))
     told = _newest([copy.rows for copy in held], other.table.key)
     others = work.keep("others", linkage.signs(told, comparable.person_column(their), pairs, is_ours=False))
-    known = [pseudonyms.named(shell, str(domain)).select("person_key", hashes.number(F.col("pseudonym")).alias(name))
-             for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
-    same = known[0].join(known[1], on="person_key", how="inner").drop("person_key").join(
-        ours.select("person").distinct(), on="person", how="left_semi")
+    keys = shell.lake.read(pseudonyms.TABLE).select("person_key", hashes.number(F.col("pseudonym")).alias("number"))
+    mine_of, their_of = (keys.join(signs.select(F.col("person").alias("number")).distinct(), on="number", how="left_semi")
+                         for signs in (ours, others))
+    same = mine_of.withColumnRenamed("number", "person").join(
+        their_of.withColumnRenamed("number", "other"), on="person_key", how="inner").drop("person_key")
     row = linkage.guessed(linkage.common_days(ours, others), linkage.common_days(others, ours), same, work.keep).collect()[0]
     percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)
     return Found(other.id, row["people"], percent, min(recipient.max_linked_percent, other.max_linked_percent))

@@ -82,6 +82,15 @@ def test_few_who_joined_wait_until_they_are_a_group(world: World) -> None:
     assert len(names(sent(home, airflow, ONE, "3")) - before) == GROUP
 
 
+def test_pseudonyms_of_another_domain_do_not_let_them_in(world: World) -> None:
+    home, airflow, patch = world
+    sent(home, airflow, ONE, "1")
+    join_in(home, range(30, 32))
+    patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update={"pseudonym_domain": "anew", "sha256": "anew"}))
+    facts = prepared(home, airflow, ONE, "2")
+    assert protected(home, facts["extract_id"]) == {("released", "-"): 60, ("suppressed", "told_apart"): 4}
+
+
 def grouped(width: float) -> dict[str, Any]:
     """A version of the contract that tells bands of the time in range, of which groups are made, too."""
     bands = {"type": "string", "treatment": "band", "treatment_options": {"edges": [width]}, "minimum": None, "maximum": None}
@@ -124,7 +133,7 @@ def test_days_that_were_told_are_not_moved_later_under_the_same_pseudonyms(world
     sent(home, airflow, ONE, "1")
     moved = {**treated(catalog().recipients[ONE], observed_on=MOVED), "group_columns": (), "sha256": "moved"}
     patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update=moved))
-    with pytest.raises(Linkable, match="column observed_on is treated otherwise than in glycemia_institute-.* another pseudonymDomain"):
+    with pytest.raises(Linkable, match="column observed_on is treated otherwise than in glycemia_institute-.* undoes the other, whatever the pseudonyms"):
         prepared(home, airflow, ONE, "2")
 
 
