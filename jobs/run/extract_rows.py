@@ -32,7 +32,7 @@ def make(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any
     treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
     found = anonymise(treated, recipient, column)
     schema = stage.schema(recipient, product, found.said.get("levels", {}))
-    told = work.keep("told", linkage.over_time(shell, recipient, schema, found.rows, epoch, now))
+    told = work.keep("told", linkage.over_time(shell, recipient, schema, found.rows, now))
     apart = _apart(f"extract.{recipient.id}", found, told)
     accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
     made = told.where(protect.MARK).drop(protect.MARK)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 Schema = Sequence[Mapping[str, Any]]
+PERSON, PSEUDONYM = "__person", "__pseudonym"  # No column of a contract can be called like these.
 
 
 @dataclass(frozen=True)
@@ -45,25 +46,38 @@ class _Side:
     rows: DataFrame
 
 
-def over_time(shell: Shell, recipient: Recipient, schema: Schema, rows: DataFrame, epoch: int, now: datetime) -> DataFrame:
-    """An extract's rows + is_released: whether they single nobody out beside what the recipient was delivered before, under
-    the key of the same epoch. schema: what a manifest says of its columns.
+def over_time(shell: Shell, recipient: Recipient, schema: Schema, rows: DataFrame, now: datetime) -> DataFrame:
+    """An extract's rows + is_released: whether they single nobody out beside what the recipient was delivered before.
+
+    schema: what a manifest says of its columns.
 
     Raises Linkable where rows are about something that is treated otherwise than in an earlier extract, IntegrityError where our
     copy of one is missing.
     """
     from pyspark.sql import functions as F
 
-    held = [copy for copy in copies(shell, recipient, now) if copy.manifest["pseudonym_epoch"] == epoch]
+    held = copies(shell, recipient, now)
     if not held:
         return rows.withColumn(MARK, F.lit(True))
     person = recipient.table.pseudonym_column
     key = [name for name in recipient.table.key if name != person]
     for copy in held:
         _refuse_other_key(recipient, schema, copy, key)
-    earlier = [composition.told(copy.rows, comparable.person_column(copy.schema), key, _quasi(copy.manifest), number)
-               for number, copy in enumerate(held)]
-    return composition.mark(rows, person, key, list(recipient.anonymity.quasi_identifiers), earlier, recipient.anonymity.k)
+    before = [_known(shell, copy.rows, comparable.person_column(copy.schema)) for copy in held]
+    earlier = [composition.told(frame, PERSON, key, _quasi(copy.manifest), number)
+               for number, (frame, copy) in enumerate(zip(before, held, strict=True))]
+    asked = recipient.anonymity
+    marked = composition.mark(_known(shell, rows, person), PERSON, key, list(asked.quasi_identifiers), earlier, asked.k)
+    return marked.drop(PERSON)
+
+
+def _known(shell: Shell, rows: DataFrame, column: str) -> DataFrame:
+    """Rows + the person behind their pseudonym: a recipient may know somebody again under a pseudonym of another domain."""
+    from pyspark.sql import functions as F
+
+    keys = shell.lake.read(pseudonyms.TABLE).select(F.col("pseudonym").alias(PSEUDONYM), F.col("person_key").alias(PERSON))
+    joined = rows.join(keys, on=rows[column] == keys[PSEUDONYM], how="left")
+    return joined.select(*rows.columns, F.coalesce(PERSON, column).alias(PERSON))
 
 
 def beside_others(shell: Shell, recipient: Recipient, schema: Schema, rows: DataFrame, now: datetime,
@@ -106,9 +120,9 @@ def refuse_since(shell: Shell, recipient: Recipient, entry: dict[str, Any], mani
     entry: its row of ledger.extract.
     """
     since = [e for e in extracts.all_delivered(shell.lake) if e["delivered_at"] >= entry["prepared_at"]]
-    schema, epoch = manifest["schema"], manifest["pseudonym_epoch"]
+    schema = manifest["schema"]
     if any(e["recipient"] == recipient.id for e in since):
-        apart = over_time(shell, recipient, schema, rows, epoch, now).where(f"NOT {MARK}").count()
+        apart = over_time(shell, recipient, schema, rows, now).where(f"NOT {MARK}").count()
         if apart:
             raise Linkable(f"{apart} rows of {entry['extract_id']} would single people out beside what {recipient.id} was "
                            "delivered since it was prepared; prepare it again")
@@ -128,8 +142,7 @@ def _refuse_other_key(recipient: Recipient, schema: Schema, copy: Copy, key: Seq
     for name in key:
         if now[name] != then.get(name):
             raise Linkable(f"column {name} is treated otherwise than in {copy.manifest['extract_id']}, which {recipient.id} has, "
-                           "and its pseudonyms are the same, so that rows could be laid beside each other; treat it as it was, "
-                           "or write another pseudonymDomain")
+                           "so that the one undoes the other, whatever the pseudonyms; treat it as it was")
 
 
 def _alike(held: Iterable[Copy]) -> Iterable[list[Copy]]:
@@ -155,10 +168,11 @@ def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame]
     pairs = comparable.pairs(ours.columns, theirs.columns, now.date())
     signs = [work.keep(name, linkage.signs(side.rows, comparable.person_column(schema), pairs, is_ours=side is ours))
              for name, side, schema in (("ours", ours, mine[0]), ("others", theirs, held[0].schema))]
-    domains = [pseudonyms.named(shell, str(domain)).select("person_key", hashes.number(F.col("pseudonym")).alias(name))
-               for domain, name in ((recipient.pseudonym_domain, "person"), (other.pseudonym_domain, "other"))]
-    same = domains[0].join(domains[1], on="person_key", how="inner").drop("person_key").join(
-        signs[0].select("person").distinct(), on="person", how="left_semi")
+    keys = shell.lake.read(pseudonyms.TABLE).select("person_key", hashes.number(F.col("pseudonym")).alias("number"))
+    mine_of, their_of = (keys.join(side.select(F.col("person").alias("number")).distinct(), on="number", how="left_semi")
+                         for side in signs)
+    same = mine_of.withColumnRenamed("number", "person").join(
+        their_of.withColumnRenamed("number", "other"), on="person_key", how="inner").drop("person_key")
     row = linkage.guessed(linkage.common_days(*signs), linkage.common_days(*reversed(signs)), same,
                           work.keep).collect()[0]
     percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)

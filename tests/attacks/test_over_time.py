@@ -42,7 +42,7 @@ def off(patch: pytest.MonkeyPatch) -> None:
     """The guard lets everything through."""
     from pyspark.sql import functions as F
 
-    patch.setattr("jobs.run.linkage.over_time", lambda shell, recipient, schema, rows, epoch, now: rows.withColumn(MARK, F.lit(True)))
+    patch.setattr("jobs.run.linkage.over_time", lambda shell, recipient, schema, rows, now: rows.withColumn(MARK, F.lit(True)))
 
 
 def join_in(home: Settings, people: range) -> None:
@@ -80,6 +80,15 @@ def test_few_who_joined_wait_until_they_are_a_group(world: World) -> None:
     assert protected(home, facts["extract_id"]) == {("released", "-"): 60, ("suppressed", "told_apart"): 2 * (GROUP - 1)}
     join_in(home, range(30 + GROUP - 1, 30 + GROUP))
     assert len(names(sent(home, airflow, ONE, "3")) - before) == GROUP
+
+
+def test_pseudonyms_of_another_domain_do_not_let_them_in(world: World) -> None:
+    home, airflow, patch = world
+    sent(home, airflow, ONE, "1")
+    join_in(home, range(30, 32))
+    patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update={"pseudonym_domain": "anew", "sha256": "anew"}))
+    facts = prepared(home, airflow, ONE, "2")
+    assert protected(home, facts["extract_id"]) == {("released", "-"): 60, ("suppressed", "told_apart"): 4}
 
 
 def grouped(width: float) -> dict[str, Any]:
@@ -124,7 +133,7 @@ def test_days_that_were_told_are_not_moved_later_under_the_same_pseudonyms(world
     sent(home, airflow, ONE, "1")
     moved = {**treated(catalog().recipients[ONE], observed_on=MOVED), **known_by(), "sha256": "moved"}
     patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update=moved))
-    with pytest.raises(Linkable, match="column observed_on is treated otherwise than in glycemia_institute-.* another pseudonymDomain"):
+    with pytest.raises(Linkable, match="column observed_on is treated otherwise than in glycemia_institute-.* undoes the other, whatever the pseudonyms"):
         prepared(home, airflow, ONE, "2")
 
 
