@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from croniter import CroniterBadDateError, croniter
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from contracts.differencing import Differencing
 from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
 from contracts.limits import Refusal, RejectLimit
@@ -229,6 +230,7 @@ class Product(Contract):
     rounding: Annotated[int, Field(ge=2)] | None
     cell_columns: tuple[Name, ...]
     dominance: Annotated[float, Field(gt=0, lt=1)] | None
+    differencing: Differencing | None
     retention_days: Annotated[int, Field(gt=0)]
     retirement: Retirement | None = None
     profile: Name | None = None

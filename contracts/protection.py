@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from contracts import differencing
 from contracts.table import NUMBERS, Column, Table
 from contracts.vocabulary import DataCategory, LegalBasis, Purpose, Treatment
 
@@ -34,6 +35,7 @@ def refuse_unlawful_product(product: Product) -> None:
     if product.is_aggregate:
         _refuse_other_treatments(product.table, (Treatment.KEEP, Treatment.AGGREGATE, Treatment.PSEUDONYM), "aggregates")
         _refuse_bare_counts(product)
+        differencing.refuse_unfit(product)
     else:
         _refuse_what_only_aggregates_have(product)
 
@@ -147,6 +149,7 @@ def _refuse_unprotected(column: Column) -> None:
 def _refuse_what_only_aggregates_have(product: Product) -> None:
     for key, value, none in (("countsPeople", product.counts_people, "null"), ("minimumCell", product.minimum_cell, "null"),
                              ("rounding", product.rounding, "null"), ("dominance", product.dominance, "null"),
+                             ("differencing", product.differencing, "null"),
                              ("cellColumns", product.cell_columns, "[]")):
         if value:
             raise ValueError(f"{key} is only for aggregates; write {none}, or set pseudonymDomain to null")

@@ -20,15 +20,24 @@ def build(consent: DataFrame, identity: DataFrame) -> DataFrame:
     latest answer is yes; at one instant a no wins; asked is no answer. Withdrawn: whose latest answer is no and follows
     a yes.
     """
-    return _scopes(_statements(consent, identity)).groupBy(
-        "channel_code", "purpose_code", "country_code", F.trunc(F.to_date("first_at"), "month").alias("month")).agg(
-        F.count(F.lit(1)).alias("asked"), F.count(F.when(~F.col("is_no"), 1)).alias("opted_in"),
-        F.count(F.when(F.col("is_no") & F.col("was_yes"), 1)).alias("withdrawn"))
+    return members(consent, identity).groupBy("channel_code", "purpose_code", "country_code", "month").agg(
+        *[F.sum(cell).alias(cell) for cell in ("asked", "opted_in", "withdrawn")])
+
+
+def members(consent: DataFrame, identity: DataFrame) -> DataFrame:
+    """What each person adds to the counts, 0 or 1: person, channel_code, purpose_code, country_code, month, asked, opted_in,
+    withdrawn."""
+    is_no, was_yes = F.coalesce("is_no", F.lit(False)), F.coalesce("was_yes", F.lit(False))
+    return _scopes(_statements(consent, identity)).select(
+        "person", "channel_code", "purpose_code", "country_code", F.trunc(F.to_date("first_at"), "month").alias("month"),
+        F.lit(1).cast("long").alias("asked"), F.coalesce(~F.col("is_no"), F.lit(False)).cast("long").alias("opted_in"),
+        (is_no & was_yes).cast("long").alias("withdrawn"))
 
 
 def derive(protected: DataFrame) -> DataFrame:
-    """The protected counts + optin_rate_percent and meets_goal, from the rounded counts; null where one is missing."""
-    rate = F.when(F.col("asked") > 0, F.col("opted_in") * 100 / F.col("asked"))
+    """The protected counts + optin_rate_percent and meets_goal, from the rounded counts; null where one is missing, or where
+    they are of two releases and do not fit."""
+    rate = F.when((F.col("asked") > 0) & (F.col("opted_in") <= F.col("asked")), F.col("opted_in") * 100 / F.col("asked"))
     return protected.withColumn("optin_rate_percent", rate).withColumn("meets_goal", rate >= GOAL_PERCENT)
 
 
@@ -56,5 +65,5 @@ def _scopes(statements: DataFrame) -> DataFrame:
         F.min("recorded_at").alias("first_at"), F.min(dated_country).alias("first"),
         F.max(F.when(F.col("decision_code") != "asked", when * 2 + is_no)).alias("last"),
         F.min(F.when(F.col("decision_code") == "permit", when)).alias("first_yes")).select(
-        "channel_code", "purpose_code", "first_at", F.substring("first", DIGITS + 1, 2).alias("country_code"),
+        "person", "channel_code", "purpose_code", "first_at", F.substring("first", DIGITS + 1, 2).alias("country_code"),
         (F.col("last") % 2 == 1).alias("is_no"), (F.col("first_yes") * 2 + 1 < F.col("last")).alias("was_yes"))

@@ -15,7 +15,7 @@ from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, consent_loss, pseudonyms, stopped
+from jobs.run import consent, consent_loss, differencing, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import permit, protect, pseudonymise, statements, treat
@@ -44,14 +44,16 @@ def build(settings: Settings, product_id: str) -> Report:
         held = shell.lake.note(name, version)
         use = use_of(shell, product, now)
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
-            if not is_current(product, held, versions, now) or held["use"] != use:
+            if not (is_current(product, held, versions, now) and held["use"] == use
+                    and differencing.stands(shell, product, version, held)):
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(product, frames, work), now)
+                rows, made, compared = _protected(shell, product, frames, work, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
-                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
+                        **compared, "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
                 shell.report.change(name)
         _account(shell, candidate_id(product.id, version), held, now)
+        differencing.account(shell, product, candidate_id(product.id, version), held, now)
         shell.trail.reads(*versions)
         shell.trail.writes(name, {c.name: list(c.origins) for c in product.table.columns})
         return shell.report
@@ -108,13 +110,6 @@ def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
     return applied, found
 
 
-def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:
-    """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
-    module = _module(product.id)
-    built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
-    return work.keep("built", built), getattr(module, "derive", None)
-
-
 def _module(product_id: str) -> Any:
     """A product's code: a major that has none of its own is built like the others of its family."""
     try:
@@ -126,29 +121,42 @@ def _module(product_id: str) -> Any:
         return importlib.import_module(f"jobs.products.{base}")
 
 
-def _protected(shell: Shell, product: Product, made: Any, now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]]]:
-    """The rows that may be released and the account of the rest; built = released + suppressed."""
-    built, derive = made
-    name, count = product.table.name, built.count()
-    if not product.is_aggregate:
-        domain = str(product.pseudonym_domain)
-        pseudonyms.complete(shell, domain, built)
-        own = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
-        rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
-        if lost := treat.lost(own, rows, product.table.columns):
-            shell.report.facts.update(nulls_by_treatment=lost)
-        entries = [Entry(name, "released", "-", rows.count())]
-    else:
-        assert product.counts_people is not None and product.minimum_cell is not None
-        marked = protect.mark_cells(built, product.counts_people, product.minimum_cell)
-        entries = [Entry(name, r["outcome"], "small_cell" if r["outcome"] == "suppressed" else "-", r["rows"])
-                   for r in protect.account(marked).collect()]
-        _refuse_unweighed(product, built.columns)
-        rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
-                                product.dominance)
-        rows = derive(rows) if derive else rows
-    accounts.hold(product.id, count, entries)
-    return rows, [("protect", entry) for entry in entries]
+def _protected(shell: Shell, product: Product, frames: dict[str, DataFrame], work: Workspace,
+               now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]], dict[str, Any]]:
+    """The rows that may be released, the account of the rest, and what is noted of them; built = released + suppressed."""
+    module, inputs = _module(product.id), {name.split(".")[1]: frame for name, frame in frames.items()}
+    built = work.keep("built", module.build(**inputs))
+    if product.is_aggregate:
+        return _counted(shell, product, module, (built, module.members(**inputs)), work)
+    domain, name = str(product.pseudonym_domain), product.table.name
+    pseudonyms.complete(shell, domain, built)
+    own = pseudonymise.apply(built, shell.lake.read(pseudonyms.TABLE), domain, pseudonym_column(product))
+    rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
+    if lost := treat.lost(own, rows, product.table.columns):
+        shell.report.facts.update(nulls_by_treatment=lost)
+    entries = [Entry(name, "released", "-", rows.count())]
+    accounts.hold(product.id, built.count(), entries)
+    return rows, [("protect", entry) for entry in entries], {}
+
+
+def _counted(shell: Shell, product: Product, module: Any, made: tuple[DataFrame, DataFrame],
+             work: Workspace) -> tuple[DataFrame, list[tuple[str, Entry]], dict[str, Any]]:
+    """The same of an aggregate: its exact rows and what each person adds to them are ``made``. A row that is as it was released
+    last counts as it did then, so those that are built and those that are released are considered."""
+    assert product.counts_people is not None and product.minimum_cell is not None
+    built, members = made
+    derive, keys = getattr(module, "derive", None), product.table.key
+    _refuse_unweighed(product, built.columns)
+    fresh = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
+                             product.dominance)
+    rows, compared = differencing.guarded(shell, product, derive(fresh) if derive else fresh, members, derive, work)
+    rows = work.keep("guarded", rows)
+    considered = built.select(*keys).unionByName(rows.select(*keys)).distinct()
+    left_out = considered.join(rows, on=list(keys), how="left_anti").count()
+    entries = [Entry(product.table.name, "released", "-", rows.count()),
+               Entry(product.table.name, "suppressed", "small_cell", left_out)]
+    accounts.hold(product.id, considered.count(), entries)
+    return rows, [("protect", entry) for entry in entries if entry.rows], compared
 
 
 def _refuse_unweighed(product: Product, columns: list[str]) -> None:

@@ -12,7 +12,7 @@ from contracts.model import Product
 from contracts.zones import PINS
 from jobs.errors import GateFailed, IntegrityError
 from jobs.ledger import accounts, releases
-from jobs.run import consent, consent_loss, match_errors, stopped, superseded
+from jobs.run import consent, consent_loss, differencing, match_errors, stopped, superseded
 from jobs.run.gated import gate
 from jobs.run.product import candidate_id, is_current, use_of
 from jobs.run.shell import Report, Shell, open_shell
@@ -66,7 +66,8 @@ def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
     versions = dict(note.get("inputs", {}))
     if product.legal_basis.rests_on_consent:
         versions.update({name: shell.lake.version(name) for name in consent.SAID})
-    return is_current(product, note, versions, now) and note["use"] == use_of(shell, product, now)
+    return (is_current(product, note, versions, now) and note["use"] == use_of(shell, product, now)
+            and differencing.stands(shell, product, shell.lake.version(product.table.name), note))
 
 
 def _number(held: dict[str, dict]) -> int:
@@ -99,6 +100,7 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
                              f"nothing was pinned, run `concord build {product.id}` again")
     note = shell.lake.note(name, version)
     consent_loss.check(shell, product, candidate_id(product.id, version), note, now)
+    differencing.check(shell, product, version, note)
     return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
             "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True),
             "use": json.dumps(note["use"], sort_keys=True), "decided_at": datetime.fromisoformat(note["as_of"])}

@@ -11,6 +11,7 @@ from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, Case, is_refused
 DERIVED = "          - {property: derived, value: true}\n"
 KEPT_HEALTH = "          - {property: dataCategory, value: health}\n          - {property: treatment, value: keep}\n"
 CELLS = "value: [asked, opted_in, withdrawn]"
+COMPARED = "value: {people: 8, levels: {month: [quarter, year]}}"
 
 DOMAINS: dict[str, Case] = {
     "domain of a product": (PARTNER, "pseudonymDomain, value: glycemia_institute", "pseudonymDomain, value: engagement", "pseudonymDomain",
@@ -48,6 +49,15 @@ AGGREGATES: dict[str, Case] = {
     "dominance for rows about persons": (GLUCOSE, "dominance, value: null", "dominance, value: 0.8", "dominance", ("dominance is only for aggregates", "null")),
     "dominance in percent": (OPTIN, "dominance, value: null", "dominance, value: 80", "dominance", ("dominance: Input should be less than 1",)),
     "no word on dominance": (OPTIN, "  - {property: dominance, value: null}\n", "", "", ("dominance is missing",)),
+    "differencing for rows about persons": (GLUCOSE, "differencing, value: null", "differencing, value: {people: 8, levels: {}}", "differencing",
+                                            ("differencing is only for aggregates", "null")),
+    "no differencing": (OPTIN, COMPARED, "value: null", "differencing", ("differencing is null", "{people: 8, levels: {month: [quarter, year]}}")),
+    "no word on differencing": (OPTIN, f"  - {{property: differencing, {COMPARED}}}\n", "", "", ("differencing is missing",)),
+    "fewer people than a cell": (OPTIN, "people: 8", "people: 7", "differencing", ("lets 7 people be told", "people: 8 or more")),
+    "no levels of a date": (OPTIN, "{month: [quarter, year]}", "{}", "differencing", ("gives levels for nothing", "the dates of the key are month")),
+    "levels of what is no date": (OPTIN, "{month: [quarter, year]}", "{month: [], country_code: [year]}", "differencing",
+                                  ("gives levels for month, country_code",)),
+    "a level that there is not": (OPTIN, "[quarter, year]", "[decade]", "differencing", ("differencing", "'week', 'month', 'quarter' or 'year'")),
     "cells for rows about persons": (GLUCOSE, "cellColumns, value: []", "cellColumns, value: [readings]", "cellColumns",
                                      ("cellColumns is only for aggregates", "[]")),
 }
