@@ -99,7 +99,7 @@ def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame
         history = work.keep("history", stage.continued(people, empty, _next(shell, product), 0))
         return fresh, _noted(shell, what, history, stage.values(fresh, what.keys, what.measures).count(), 0)
     told = work.keep("values", stage.values(fresh, what.keys, what.measures))
-    frozen = _frozen(what, past, people, told, work)
+    frozen = frozen_of(what, past, people, told, work)
     held = work.keep("held", stage.held(told, past.last, frozen))
     rows = stage.rows(held, what.typed(what.keys), what.typed(what.measures), what.cells[0])
     stay = stage.held(people, stage.last(past.history), frozen)
@@ -137,7 +137,7 @@ def check(shell: Shell, product: Product, version: int, note: dict[str, Any]) ->
         return
     told = stage.values(lake.read(product.table.name, version), what.keys, what.measures)
     with workspace(shell.settings.lake_root, f"{product.table.name}.released", lake.spark) as work:
-        found = _found(what, past, stage.last(lake.read(name, note[NOTED])), told, work).count()
+        found = found_in(what, past, stage.last(lake.read(name, note[NOTED])), told, work).count()
     if found:
         raise GateFailed(f"{product.id}: {found} cells differ from an earlier release, alone or summed, by fewer than "
                          f"{what.fewest} people; nothing was pinned, run `concord build {product.id}` again")
@@ -175,12 +175,12 @@ def _past(shell: Shell, what: Measured) -> Past | None:
                 stage.values(published, what.keys, what.measures, ["number"]), lake.read(table_of(product.id), note[NOTED]))
 
 
-def _frozen(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
+def frozen_of(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
     """cell: those that stay as they were released last. To freeze one changes the sums it is part of, so they are asked again
     until none is left; the last release, where all are frozen, is one."""
     frozen, newest = told.select("cell").limit(0), stage.last(past.history)
     for turn in count():
-        found = _found(what, past, stage.held(people, newest, frozen), stage.held(told, past.last, frozen), work)
+        found = found_in(what, past, stage.held(people, newest, frozen), stage.held(told, past.last, frozen), work)
         new = work.keep(f"isolating{turn}", found.join(frozen, on="cell", how="left_anti"))
         if new.isEmpty():
             return frozen
@@ -188,7 +188,7 @@ def _frozen(what: Measured, past: Past, people: DataFrame, told: DataFrame, work
     raise AssertionError
 
 
-def _found(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
+def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
     """cell: those of a candidate that are others than in the newest release and that must not be."""
     levels = what.product.differencing.levels if what.product.differencing else {}
     changed = work.keep("changes", stage.changes(people, past.history, past.numbers))
