@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from contracts import catalog
 from contracts.differencing import Differencing
 from contracts.model import Product
-from jobs.run.differencing import Measured, Past, frozen_of
+from jobs.run.differencing import Measured, Past, found_in, frozen_of
 from jobs.stages import differencing as stage
 from jobs.stages import protect
 from jobs.workspace import Workspace
@@ -87,6 +87,29 @@ class Series:
         return Past(len(self.told), 1, numbers, published, self.history)
 
 
+def falsely_frozen(series: Series, before: Past, folder: Path) -> tuple[int, int]:
+    """How many cells of the newest release are frozen at another value, and how many of them could have moved alone.
+
+    One could where neither it nor any sum that it is part of would then differ from an earlier release by a few people: asked of
+    each cell that is not frozen for its own difference, the others being as they were published.
+    """
+    work, what = Workspace(str(folder), series.spark), series.what
+    assert series.fresh is not None and series.people is not None
+    told, frozen = series.told[-1], series.frozen[-1]
+    other = series.fresh.withColumnRenamed("value", "wanted").join(told, on="cell", how="full_outer").where("NOT (wanted <=> value)")
+    cells = [row["cell"] for row in other.select("cell").collect()]
+    changed = stage.changes(series.people, before.history, before.numbers)
+    beside = stage.compared(changed, series.fresh, before.published, before.numbers)
+    own = {row["cell"] for row in stage.isolating(beside, what.fewest).collect()}
+    false = 0
+    for cell in sorted(set(cells) - own):
+        rest = frozen.where(F.col("cell") != cell)
+        now = stage.held(series.people, stage.last(before.history), rest), stage.held(series.fresh, before.last, rest)
+        found = found_in(what, before, work.keep("people", now[0]), work.keep("told", now[1]), work)
+        false += cell not in {row["cell"] for row in found.collect()}
+    return len(cells), false
+
+
 def values(told: DataFrame) -> dict[str, float]:
     """A release as {cell: value}."""
     return {r["cell"]: r["value"] for r in told.collect()}
@@ -129,7 +152,9 @@ class Twin:
             now = tuple(_held(mine, old, frozen) for mine, old in zip((told, cells), last, strict=True))
             moved = {c for c in {*now[0], *now[1], *last[0], *last[1]}
                      if now[0].get(c) != last[0].get(c) or now[1].get(c, {}) != last[1].get(c, {})}
-            new = {cell for cell in moved if self._must_stay(cell, *now)} - frozen
+            isolated = {u for before in self.released for u in isolating(now, before, self.product)}
+            own = {cell for cell in moved if cell in isolated or self._is_bare(cell, now[0])}
+            new = own or {cell for cell in moved if isolated & {*unions(cell, self.product)}}
             if not new:
                 told, cells = now
                 break
@@ -137,11 +162,11 @@ class Twin:
         self.released.append((told, cells))
         return told
 
-    def _must_stay(self, cell: str, told: dict[str, float], cells: Cells) -> bool:
-        isolated = {u for before in self.released for u in isolating((told, cells), before, self.product)}
+    @staticmethod
+    def _is_bare(cell: str, told: dict[str, float]) -> bool:
+        """Whether the row has a value, but not how many people it is of."""
         place = _place(cell)
-        bare = f"{place}{stage.SEPARATOR}asked" not in told and any(_place(c) == place for c in told)
-        return bare or bool(isolated & {cell, *unions(cell, self.product)})
+        return f"{place}{stage.SEPARATOR}asked" not in told and any(_place(c) == place for c in told)
 
 
 def isolating(now: Any, then: Any, product: Product) -> set[str]:

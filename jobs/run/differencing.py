@@ -126,6 +126,11 @@ def account(shell: Shell, product: Product, candidate: str, note: dict[str, Any]
             (REASON, Entry(name, "frozen", REASON, counted["frozen"]))], now)
 
 
+def counted(shell: Shell, product: Product, version: int) -> int:
+    """How many cells of a candidate are frozen."""
+    return int(shell.lake.note(table_of(product.id), shell.lake.note(product.table.name, version)[NOTED])["frozen"])
+
+
 def check(shell: Shell, product: Product, version: int, note: dict[str, Any]) -> None:
     """Compare a candidate that is to be released with all that was. Raises GateFailed where a difference isolates people."""
     if not product.is_aggregate:
@@ -189,16 +194,19 @@ def frozen_of(what: Measured, past: Past, people: DataFrame, told: DataFrame, wo
 
 
 def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
-    """cell: those of a candidate that are others than in the newest release and that must not be."""
+    """cell: those of a candidate that are others than in the newest release and that must not be: for what they differ in
+    themselves; where there are none, for what sums that they are part of differ in."""
     levels = what.product.differencing.levels if what.product.differencing else {}
     changed = work.keep("changes", stage.changes(people, past.history, past.numbers))
     beside = work.keep("beside", stage.compared(changed, told, past.published, past.numbers))
     moved = beside.where(f"number = {past.newest}").select("cell").distinct()
-    sums = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
     found = stage.isolating(beside, what.fewest).unionByName(
-        stage.of_places(moved, stage.incoherent(told, what.cells[0]))).unionByName(
-        unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", sums), what.keys, levels))
-    return moved.join(found, on="cell", how="left_semi")
+        stage.of_places(moved, stage.incoherent(told, what.cells[0])))
+    own = work.keep("own", moved.join(found, on="cell", how="left_semi"))
+    if not own.isEmpty():
+        return own
+    sums = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
+    return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", sums), what.keys, levels)
 
 
 def _noted(shell: Shell, what: Measured, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:

@@ -57,7 +57,8 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
     for name in (releases.TABLE, *names):
         shell.report.change(name)
     shell.trail.writes(releases.TABLE)
-    shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows})
+    shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows},
+                              frozen={p.id: differencing.counted(shell, p, versions[p.id]) for p in products if p.is_aggregate})
 
 
 def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:

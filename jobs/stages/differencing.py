@@ -55,9 +55,12 @@ def last(history: DataFrame) -> DataFrame:
 def changes(candidate: DataFrame, history: DataFrame, numbers: DataFrame) -> DataFrame:
     """How a candidate differs from each release (numbers: number) in whom it is made of.
 
-    cell, number, people (whose amount is another), difference (of all amounts), most (the greatest change of one person); nothing
-    where nobody's is. The people of a cell are compared with all releases in one pass: each interval of a person's gives one
-    number, and it counts for all releases in it.
+    cell, number, people (whose amount is another), difference (of all amounts), most (the greatest change of one person), one_way
+    (people of whom all that ever changed in cells of the measure grew, or all shrank), spread (in how many cells it did for one
+    of them at most); nothing where nobody's amount is another.
+
+    The people of a cell are compared with all releases in one pass: each interval of a person's gives one number, and it counts
+    for all releases in it.
     """
     both = history.withColumnRenamed("amount", "then").join(candidate.withColumnRenamed("amount", "now"), on=["cell", "person"],
                                                             how="full_outer")
@@ -66,13 +69,18 @@ def changes(candidate: DataFrame, history: DataFrame, numbers: DataFrame) -> Dat
     # Before their first interval people added nothing; before a later one, the interval before says what.
     since = F.when(~is_before, entered).when(F.coalesce("is_first", F.lit(True)), F.lit(0)).otherwise(entered)
     found = both.withColumn("is_before", F.explode(F.array(F.lit(True), F.lit(False)))).select(
-        "cell", since.alias("since"), F.when(is_before, entered).otherwise(ended).alias("until"),
+        "cell", "person", _measure().alias("measure"), since.alias("since"),
+        F.when(is_before, entered).otherwise(ended).alias("until"),
         (now - F.when(is_before, F.lit(0)).otherwise(then)).alias("change")).where("change <> 0 AND since < until")
-    summed = found.groupBy("cell", "since", "until").agg(
-        F.count(F.lit(1)).alias("people"), F.sum("change").alias("difference"), F.max(F.abs("change")).alias("most"))
+    one_way = (F.min("change") > 0) | (F.max("change") < 0)
+    ways = found.groupBy("measure", "person").agg(one_way.alias("is_one_way"), F.count_distinct("cell").alias("spread"))
+    summed = found.join(ways, on=["measure", "person"], how="inner").groupBy("cell", "since", "until").agg(
+        F.count(F.lit(1)).alias("people"), F.sum("change").alias("difference"), F.max(F.abs("change")).alias("most"),
+        F.sum(F.col("is_one_way").cast("long")).alias("one_way"), F.max("spread").alias("spread"))
     is_in = (F.col("number") >= F.col("since")) & (F.col("number") < F.col("until"))
     return summed.join(numbers, on=is_in, how="inner").groupBy("cell", "number").agg(
-        F.sum("people").alias("people"), F.sum("difference").alias("difference"), F.max("most").alias("most"))
+        *[F.sum(name).alias(name) for name in ("people", "difference", "one_way")],
+        *[F.max(name).alias(name) for name in ("most", "spread")])
 
 
 def compared(changed: DataFrame, told: DataFrame, published: DataFrame, numbers: DataFrame) -> DataFrame:
@@ -81,7 +89,7 @@ def compared(changed: DataFrame, told: DataFrame, published: DataFrame, numbers:
     before = published.withColumnRenamed("value", "was")
     every = told.crossJoin(numbers).join(before, on=["number", "cell"], how="full_outer").join(
         changed, on=["number", "cell"], how="full_outer")
-    counts = [F.coalesce(name, zero).alias(name) for name in ("people", "difference", "most")]
+    counts = [F.coalesce(name, zero).alias(name) for name in ("people", "difference", "most", "one_way", "spread")]
     return every.select("number", "cell", "value", "was", *counts).where((F.col("people") > 0) | is_moved)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from itertools import product
 from operator import or_
 
 from pyspark.sql import Column, DataFrame
@@ -20,10 +19,12 @@ OWN, EVERY = "own", "every"
 
 def named(cells: DataFrame, keys: Sequence[str], levels: Mapping[str, Sequence[str]]) -> DataFrame:
     """The rows of a frame of cells, each once for every union that its cell is part of: + union (its name)."""
-    ways = [[_named(n, level) for level in (OWN, *levels.get(key, ()), EVERY)] for n, key in enumerate(keys)]
-    measure = F.element_at(F.split("cell", SEPARATOR), -1)
-    made = [F.concat_ws(SEPARATOR, *way, measure) for way in list(product(*ways))[1:]]  # The first is the cell itself.
-    return cells.withColumn("union", F.explode(F.array(*made)))
+    made, columns = cells.withColumn("parts", F.split("cell", SEPARATOR)), cells.columns
+    for n, key in enumerate(keys):
+        ways = F.array(*[_named(F.col("parts").getItem(n), level) for level in (OWN, *levels.get(key, ()), EVERY)])
+        made = made.withColumn(f"way_{n}", F.explode(ways))
+    name = F.concat_ws(SEPARATOR, *[f"way_{n}" for n in range(len(keys))], F.element_at("parts", -1))
+    return made.select(*columns, name.alias("union")).where(F.col("union") != F.col("cell"))
 
 
 def isolating(beside: DataFrame, candidate: DataFrame, history: DataFrame, keys: Sequence[str],
@@ -31,8 +32,8 @@ def isolating(beside: DataFrame, candidate: DataFrame, history: DataFrame, keys:
     """union: those whose published sum is another than in some release, though fewer than ``fewest`` people make the difference.
 
     beside: what ``compared`` gives, for cells that can be summed. A person makes a difference to a sum where what they add to all
-    of its published cells is another. People are counted for those sums alone that the amounts leave in doubt: were there fewer,
-    the amounts could not differ by more than the most that so many add.
+    of its published cells is another. People are counted for those sums alone that are in doubt: not where the amounts differ by
+    more than so few can add, and not where enough people changed who did so one way, which no other cell of the sum takes back.
     """
     totals = candidate.groupBy("cell").agg(F.sum("amount").alias("total"), F.max("amount").alias("top")).select(
         "cell", "total", "top")
@@ -43,12 +44,18 @@ def isolating(beside: DataFrame, candidate: DataFrame, history: DataFrame, keys:
     shown = F.when(is_shown, total).otherwise(0) - F.when(was_shown, total - F.col("difference")).otherwise(0)
     most = F.when(is_shown & was_shown, F.col("most")).otherwise(
         F.greatest(F.coalesce("top", F.lit(0)), F.coalesce("top_before", F.lit(0))))
+    # Of a cell that is shown in one of the two only, those whom the other one hides made no difference to the sum.
+    is_plain = (is_shown & was_shown) | (is_shown & (total == F.col("difference"))) | (was_shown & (total == 0))
+    one_way = F.when(is_plain, F.col("one_way")).otherwise(0)
     parts = named(told.where(is_shown | was_shown).select(
         "cell", "number", is_shown.alias("is_shown"), was_shown.alias("was_shown"), shown.alias("shown"), most.alias("most"),
+        one_way.alias("one_way"), "spread",
         (F.coalesce("value", F.lit(0.0)) - F.coalesce("was", F.lit(0.0))).alias("moved")), keys, levels)
     sums = [F.sum(name).alias(name) for name in ("moved", "shown", "most")]
-    doubtful = parts.groupBy("union", "number").agg(*sums, F.count(F.lit(1)).alias("cells")).where(
-        (F.col("moved") != 0) & (F.col("cells") > 1) & (F.abs("shown") < F.lit(fewest) * F.col("most")))
+    sure = F.greatest(F.max("one_way"), F.floor(F.sum("one_way") / F.greatest(F.max("spread"), F.lit(1))))
+    is_in_doubt = (F.col("sure") < fewest) & (F.abs("shown") < F.lit(fewest) * F.col("most"))
+    doubtful = parts.groupBy("union", "number").agg(*sums, sure.alias("sure"), F.count(F.lit(1)).alias("cells")).where(
+        (F.col("moved") != 0) & (F.col("cells") > 1) & is_in_doubt)
     asked = parts.join(doubtful.select("union", "number"), on=["union", "number"], how="left_semi").select(
         "union", "number", "cell", "is_shown", "was_shown")
     return _few(asked, candidate, history, fewest)
@@ -76,8 +83,7 @@ def of_measures(cells: DataFrame, measures: Sequence[str]) -> DataFrame:
     return cells.where(reduce(or_, [measure == name for name in measures]))
 
 
-def _named(place: int, level: str) -> Column:
-    part = F.split("cell", SEPARATOR).getItem(place)
+def _named(part: Column, level: str) -> Column:
     if level == OWN:
         return part
     return F.lit("*") if level == EVERY else F.concat(F.lit(f"{level} "), F.trunc(part.cast("date"), level).cast("string"))
