@@ -182,31 +182,32 @@ def _past(shell: Shell, what: Measured) -> Past | None:
 
 def frozen_of(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
     """cell: those that stay as they were released last. To freeze one changes the sums it is part of, so they are asked again
-    until none is left; the last release, where all are frozen, is one."""
+    until none is left; the last release, where all are frozen, is one. Cells come first, without the sums."""
     frozen, newest = told.select("cell").limit(0), stage.last(past.history)
     for turn in count():
-        found = found_in(what, past, stage.held(people, newest, frozen), stage.held(told, past.last, frozen), work)
+        held = work.keep("mine", stage.held(people, newest, frozen)) if turn else people
+        found = found_in(what, past, held, stage.held(told, past.last, frozen), work, sums=turn > 0)
         new = work.keep(f"isolating{turn}", found.join(frozen, on="cell", how="left_anti"))
-        if new.isEmpty():
+        if turn and new.isEmpty():
             return frozen
         frozen = work.keep(f"frozen{turn}", frozen.unionByName(new))
     raise AssertionError
 
 
-def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
+def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace, sums: bool = True) -> DataFrame:
     """cell: those of a candidate that are others than in the newest release and that must not be: for what they differ in
-    themselves; where there are none, for what sums that they are part of differ in."""
+    themselves; where there are none and ``sums`` are asked, for what sums that they are part of differ in."""
     levels = what.product.differencing.levels if what.product.differencing else {}
-    changed = work.keep("changes", stage.changes(people, past.history, past.numbers))
+    changed = work.keep("changes", stage.changes(people, past.history, past.numbers, sums))
     beside = work.keep("beside", stage.compared(changed, told, past.published, past.numbers))
     moved = beside.where(f"number = {past.newest}").select("cell").distinct()
     found = stage.isolating(beside, what.fewest).unionByName(
         stage.of_places(moved, stage.incoherent(told, what.cells[0])))
     own = work.keep("own", moved.join(found, on="cell", how="left_semi"))
-    if not own.isEmpty():
+    if not sums or not own.isEmpty():
         return own
-    sums = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
-    return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", sums), what.keys, levels)
+    isolating = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
+    return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", isolating), what.keys, levels)
 
 
 def _noted(shell: Shell, what: Measured, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:

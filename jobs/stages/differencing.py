@@ -52,12 +52,12 @@ def last(history: DataFrame) -> DataFrame:
     return history.where(F.col("left").isNull() & (F.col("amount") != 0)).select("cell", "person", "amount")
 
 
-def changes(candidate: DataFrame, history: DataFrame, numbers: DataFrame) -> DataFrame:
+def changes(candidate: DataFrame, history: DataFrame, numbers: DataFrame, with_ways: bool = True) -> DataFrame:
     """How a candidate differs from each release (numbers: number) in whom it is made of.
 
     cell, number, people (whose amount is another), difference (of all amounts), most (the greatest change of one person), one_way
     (people of whom all that ever changed in cells of the measure grew, or all shrank), spread (in how many cells it did for one
-    of them at most); nothing where nobody's amount is another.
+    of them at most), both 0 without ``with_ways``; nothing where nobody's amount is another.
 
     The people of a cell are compared with all releases in one pass: each interval of a person's gives one number, and it counts
     for all releases in it.
@@ -72,15 +72,22 @@ def changes(candidate: DataFrame, history: DataFrame, numbers: DataFrame) -> Dat
         "cell", "person", _measure().alias("measure"), since.alias("since"),
         F.when(is_before, entered).otherwise(ended).alias("until"),
         (now - F.when(is_before, F.lit(0)).otherwise(then)).alias("change")).where("change <> 0 AND since < until")
-    one_way = (F.min("change") > 0) | (F.max("change") < 0)
-    ways = found.groupBy("measure", "person").agg(one_way.alias("is_one_way"), F.count_distinct("cell").alias("spread"))
-    summed = found.join(ways, on=["measure", "person"], how="inner").groupBy("cell", "since", "until").agg(
+    summed = _with_ways(found, with_ways).groupBy("cell", "since", "until").agg(
         F.count(F.lit(1)).alias("people"), F.sum("change").alias("difference"), F.max(F.abs("change")).alias("most"),
         F.sum(F.col("is_one_way").cast("long")).alias("one_way"), F.max("spread").alias("spread"))
     is_in = (F.col("number") >= F.col("since")) & (F.col("number") < F.col("until"))
     return summed.join(numbers, on=is_in, how="inner").groupBy("cell", "number").agg(
         *[F.sum(name).alias(name) for name in ("people", "difference", "one_way")],
         *[F.max(name).alias(name) for name in ("most", "spread")])
+
+
+def _with_ways(found: DataFrame, is_wanted: bool) -> DataFrame:
+    """Changes of persons + is_one_way and spread (in how many cells), by person and measure."""
+    if not is_wanted:
+        return found.withColumn("is_one_way", F.lit(False)).withColumn("spread", F.lit(0).cast("long"))
+    is_one_way = (F.min("change") > 0) | (F.max("change") < 0)
+    ways = found.groupBy("measure", "person").agg(is_one_way.alias("is_one_way"), F.count_distinct("cell").alias("spread"))
+    return found.join(ways, on=["measure", "person"], how="inner")
 
 
 def compared(changed: DataFrame, told: DataFrame, published: DataFrame, numbers: DataFrame) -> DataFrame:
