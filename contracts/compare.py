@@ -129,8 +129,8 @@ PRODUCT: dict[str, Judge] = {
     **COMMON, "inputs": _fewer, "release_group": _readers, "purposes": _others, "data_categories": _others,
     "legal_basis": _readers, "basis_reason": _safe, "condition_review": _safe, "pseudonym_domain": _readers,
     "counts_people": _readers, "minimum_cell": _readers, "rounding": _readers, "cell_columns": _others,
-    "dominance": _readers, "totals": _others, "differential_privacy": _readers, "retention_days": _less, "retirement": _ends,
-    "profile": _held}
+    "dominance": _readers, "totals": _others, "differential_privacy": _readers, "differencing": _readers, "retention_days": _less,
+    "retirement": _ends, "profile": _held}
 RECIPIENT: dict[str, Judge] = {
     **COMMON, "product": _readers, "purposes": _others, "legal_basis": _readers, "agreement": _safe, "agreement_version": _safe,
     "agreement_expires_on": _less, "pseudonym_domain": _readers, "anonymity": _readers, "hierarchies": _readers,

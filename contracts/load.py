@@ -12,7 +12,7 @@ from typing import Any
 
 import pydantic
 
-from contracts import consent_loss, deidentification, hierarchies, jurisdictions
+from contracts import consent_loss, deidentification, differencing, hierarchies, jurisdictions
 from contracts.explain import problems
 from contracts.jurisdictions import Jurisdiction
 from contracts.model import Product, Recipient, Source, Table
@@ -155,7 +155,7 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
     all_tables, declared = dict(tables), dict(places)
     templates = {name: all_tables.pop(name) for name in [n for n in all_tables if n.startswith("raw.envelope")]}
     all_tables.pop("core.record")
-    report = all_tables.pop(consent_loss.TEMPLATE)
+    report, cells = all_tables.pop(consent_loss.TEMPLATE), all_tables.pop(differencing.TEMPLATE)
     for kind in KINDS:
         for path in _files(roots, kind):
             contract = load(path, kind, all_tables)
@@ -171,6 +171,9 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
         if product.legal_basis.rests_on_consent:
             name = consent_loss.table_of(product.id)
             all_tables[name] = report.model_copy(update={"name": name})
+        if product.differencing:
+            name = differencing.table_of(product.id)
+            all_tables[name] = cells.model_copy(update={"name": name})
         _hold_together(declared[product.id], product, all_tables, found["products"], ())
     recipients = list(found["recipients"].values())
     for place, recipient in enumerate(recipients):

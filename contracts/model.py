@@ -14,6 +14,7 @@ from croniter import CroniterBadDateError, croniter
 from pydantic import BeforeValidator, Field, InstanceOf, field_validator, model_validator
 
 from contracts.anonymity import Anonymity, refuse_unfit_anonymity
+from contracts.differencing import Differencing
 from contracts.differential_privacy import DifferentialPrivacy
 from contracts.drops import refuse_unfit_drop
 from contracts.expressions import Call, ExpressionError, Path, parse_path
@@ -234,6 +235,7 @@ class Product(Contract):
     dominance: Annotated[float, Field(gt=0, lt=1)] | None
     totals: tuple[Name, ...]
     differential_privacy: DifferentialPrivacy | None
+    differencing: Differencing | None
     retention_days: Annotated[int, Field(gt=0)]
     retirement: Retirement | None = None
     profile: Name | None = None

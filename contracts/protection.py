@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from contracts import differencing
 from contracts.aggregates import refuse_unfit_aggregate
 from contracts.table import Table
 from contracts.vocabulary import DataCategory, LegalBasis, Purpose, Treatment
@@ -35,6 +36,7 @@ def refuse_unlawful_product(product: Product) -> None:
     if product.is_aggregate:
         _refuse_other_treatments(product.table, (Treatment.KEEP, Treatment.AGGREGATE, Treatment.PSEUDONYM), "aggregates")
         refuse_unfit_aggregate(product)
+        differencing.refuse_unfit(product)
     else:
         _refuse_what_only_aggregates_have(product)
 
@@ -102,6 +104,7 @@ def _refuse_what_only_aggregates_have(product: Product) -> None:
     for key, value, none in (("countsPeople", product.counts_people, "null"), ("minimumCell", product.minimum_cell, "null"),
                              ("rounding", product.rounding, "null"), ("dominance", product.dominance, "null"),
                              ("cellColumns", product.cell_columns, "[]"), ("totals", product.totals, "[]"),
+                             ("differencing", product.differencing, "null"),
                              ("differentialPrivacy", product.differential_privacy, "null")):
         if value:
             raise ValueError(f"{key} is only for aggregates; write {none}, or set pseudonymDomain to null")

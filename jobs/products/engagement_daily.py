@@ -5,6 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+CELLS = ("mentions", "complaints", "answers")
+DELAYS = 2**40  # Digests of delays are summed below it, so that a sum of many stays a long.
+
 
 def build(message: DataFrame, interaction: DataFrame) -> DataFrame:
     """Exact counts: day (UTC), channel_code, people, mentions, complaints, answers, median_answer_minutes.
@@ -16,18 +19,27 @@ def build(message: DataFrame, interaction: DataFrame) -> DataFrame:
     each count of events also those behind it (people_in_mentions, people_in_complaints, people_in_answers) and the most
     that one of them has of it (most_in_...), all who are not named being one.
     """
-    events = _posts(message).unionByName(_interactions(interaction))
-    cells = {"mentions": ~F.col("is_complaint"), "complaints": F.col("is_complaint"),
-             "answers": F.col("delay_seconds").isNotNull()}
-    of_persons = events.groupBy("day", "channel_code", "person").agg(
-        *[F.count(F.when(is_one, 1)).alias(name) for name, is_one in cells.items()])
     is_named = F.col("person").isNotNull()
-    counts = of_persons.groupBy("day", "channel_code").agg(
-        F.count(F.when(is_named, 1)).alias("people"), *[F.sum(name).alias(name) for name in cells],
-        *[F.count(F.when(is_named & (F.col(name) > 0), 1)).alias(f"people_in_{name}") for name in cells],
-        *[F.max(name).alias(f"most_in_{name}") for name in cells])
+    counts = members(message, interaction).groupBy("day", "channel_code").agg(
+        *[F.sum(name).alias(name) for name in ("people", *CELLS)],
+        *[F.count(F.when(is_named & (F.col(name) > 0), 1)).alias(f"people_in_{name}") for name in CELLS],
+        *[F.max(name).alias(f"most_in_{name}") for name in CELLS])
+    events = _posts(message).unionByName(_interactions(interaction))
     medians = events.groupBy("day", "channel_code").agg((F.median("delay_seconds") / 60).alias("median_answer_minutes"))
     return counts.join(medians, on=["day", "channel_code"], how="inner")
+
+
+def members(message: DataFrame, interaction: DataFrame) -> DataFrame:
+    """What each person adds to a day and channel: person (null: who is not named), people (1, and 0 for who is not named),
+    mentions, complaints, answers, and in median_answer_minutes a number that is another when their delays are."""
+    events = _posts(message).unionByName(_interactions(interaction))
+    is_answered = F.col("delay_seconds").isNotNull()
+    is_one = {"mentions": ~F.col("is_complaint"), "complaints": F.col("is_complaint"), "answers": is_answered}
+    delays = F.sum(F.when(is_answered, F.pmod(F.xxhash64("delay_seconds"), F.lit(DELAYS))))
+    return events.groupBy("day", "channel_code", "person").agg(
+        *[F.count(F.when(is_one[name], 1)).alias(name) for name in CELLS],
+        F.coalesce(delays, F.lit(0)).alias("median_answer_minutes")).withColumn(
+        "people", F.col("person").isNotNull().cast("long"))
 
 
 def derive(protected: DataFrame) -> DataFrame:

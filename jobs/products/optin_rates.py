@@ -26,8 +26,9 @@ def build(consent: DataFrame, identity: DataFrame) -> DataFrame:
 
 
 def derive(protected: DataFrame) -> DataFrame:
-    """The protected counts + optin_rate_percent and meets_goal, from the rounded counts; null where one is missing."""
-    rate = F.when(F.col("asked") > 0, F.col("opted_in") * 100 / F.col("asked"))
+    """The protected counts + optin_rate_percent and meets_goal, from the rounded counts; null where one is missing, or where
+    they are of two releases and do not fit."""
+    rate = F.when((F.col("asked") > 0) & (F.col("opted_in") <= F.col("asked")), F.col("opted_in") * 100 / F.col("asked"))
     return protected.withColumn("optin_rate_percent", rate).withColumn("meets_goal", rate >= GOAL_PERCENT)
 
 

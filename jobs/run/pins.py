@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from contracts import differencing
 from contracts.consent_loss import NOTED, table_of
 from contracts.load import Catalog
 from contracts.model import Product
@@ -57,12 +58,17 @@ def standing(lake: Lake, catalog: Catalog) -> Standing:
     for product in catalog.products.values():
         if (version := lake.version(product.table.name)) > 0:
             found += _made(product, version, f"candidate {product.id}", notes[product.id])
+            found += _counted(product, version, f"candidate {product.id}", notes[product.id])
     unknown: list[Pin] = []
-    for row in releases.every(lake):
+    every = releases.every(lake)
+    newest = {row["product"]: row for row in every}
+    for row in every:
         by = f"release {row['release_group']}/{row['number']}"
         found += [Pin(name, version, by) for name, version in json.loads(row["inputs"]).items()]
         if made_by := catalog.products.get(row["product"]):
             found += _made(made_by, row["table_version"], by, notes[made_by.id])
+            if row is newest[made_by.id]:  # It tells of those before, too.
+                found += _counted(made_by, row["table_version"], by, notes[made_by.id])
         else:
             unknown.append(Pin(f"product.{row['product']}", row["table_version"], by))
     pins = list(dict.fromkeys(pin for pin in found if pin.version >= 0))
@@ -96,3 +102,9 @@ def _made(product: Product, version: int, by: str, notes: dict[int, dict[str, An
     yield from (Pin(name, of, by) for name, of in note.get("inputs", {}).items())
     if NOTED in note:
         yield Pin(table_of(product.id), note[NOTED], by)
+
+
+def _counted(product: Product, version: int, by: str, notes: dict[int, dict[str, Any]]) -> Iterator[Pin]:
+    """Whom the cells of a product's version count."""
+    if differencing.NOTED in notes.get(version, {}):
+        yield Pin(differencing.table_of(product.id), notes[version][differencing.NOTED], by)

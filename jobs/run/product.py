@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from contracts import ContractError
 from contracts.consent_loss import NOTED
 from contracts.majors import family
 from contracts.model import Product
@@ -15,10 +14,10 @@ from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
-from jobs.run import consent, consent_loss, counted, epochs, pseudonyms, stopped
+from jobs.run import aggregate, consent, consent_loss, differencing, epochs, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit, protect, pseudonymise, statements, treat
+from jobs.stages import permit, pseudonymise, statements, treat
 from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
@@ -44,15 +43,17 @@ def build(settings: Settings, product_id: str) -> Report:
         held = shell.lake.note(name, version)
         use = use_of(shell, product, now)
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
-            if not is_current(product, held, versions, now) or held["use"] != use:
+            if not (is_current(product, held, versions, now) and held["use"] == use
+                    and differencing.stands(shell, product, version, held)):
                 frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(shell, product, frames, work, now), use, now)
+                rows, made, compared = _protected(shell, product, frames, use, work, now)
                 noted = _noted(shell, product, entries, made, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
-                        "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in noted]}
+                        **compared, "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in noted]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
                 shell.report.change(name)
         _account(shell, candidate_id(product.id, version), held, now)
+        differencing.account(shell, product, candidate_id(product.id, version), held, now)
         shell.trail.reads(*versions)
         shell.trail.writes(name, {c.name: list(c.origins) for c in product.table.columns})
         return shell.report
@@ -120,17 +121,6 @@ def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
     return applied, found
 
 
-def _build(shell: Shell, product: Product, frames: dict[str, DataFrame], work: Workspace, now: datetime) -> Any:
-    """The product's rows, exact unless its contract asks for noise, and the function that derives columns from protected ones,
-    where it has one."""
-    module = _module(product.id)
-    built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
-    if product.is_aggregate:
-        candidate = candidate_id(product.id, shell.lake.version(product.table.name) + 1)
-        built = counted.counted(shell.lake, product, candidate, built, work, now)
-    return work.keep("built", built), getattr(module, "derive", None)
-
-
 def _module(product_id: str) -> Any:
     """A product's code: a major that has none of its own is built like the others of its family."""
     try:
@@ -142,43 +132,23 @@ def _module(product_id: str) -> Any:
         return importlib.import_module(f"jobs.products.{base}")
 
 
-def _protected(shell: Shell, product: Product, made: Any, use: dict[str, Any],
-               now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]]]:
-    """The rows that may be released and the account of the rest; built = released + suppressed."""
-    built, derive = made
-    name, count = product.table.name, built.count()
-    if not product.is_aggregate:
-        epoch = (use["pseudonym_domain"], use["pseudonym_epoch"])
-        pseudonyms.complete(shell, *epoch, built)
-        own = pseudonymise.apply(built, pseudonyms.of(shell, *epoch), product.table.pseudonym_column)
-        rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
-        if lost := treat.lost(own, rows, product.table.columns):
-            shell.report.facts.update(nulls_by_treatment=lost)
-        entries = [Entry(name, "released", "-", rows.count())]
-    else:
-        rows, entries = _suppressed(product, built)
-        rows = derive(rows) if derive else rows
-    accounts.hold(product.id, count, entries)
-    return rows, [("protect", entry) for entry in entries]
-
-
-def _suppressed(product: Product, built: DataFrame) -> tuple[DataFrame, list[Entry]]:
-    """The rows of an aggregate that may leave, as they may leave, and the account of all."""
-    assert product.counts_people is not None and product.minimum_cell is not None
-    _refuse_unweighed(product, built.columns)
-    found = protect.account(protect.mark_cells(built, product.counts_people, product.minimum_cell)).collect()
-    rows = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
-                            product.dominance)
-    return rows, [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
-
-
-def _refuse_unweighed(product: Product, columns: list[str]) -> None:
-    """Raise ContractError where a product asks for dominance and a cell of events does not come with its greatest part."""
-    events = [c for c in product.cell_columns if protect.PEOPLE_IN + c in columns]
-    missing = [c for c in events if protect.MOST_IN + c not in columns]
-    if product.dominance is not None and (missing or not events):
-        raise ContractError(f"{product.path} gives a dominance, but jobs/products/{product.id}.py makes no {protect.MOST_IN}"
-                            f"{(missing or ['<cell>'])[0]}; make it, or write {{property: dominance, value: null}}")
+def _protected(shell: Shell, product: Product, frames: dict[str, DataFrame], use: dict[str, Any], work: Workspace,
+               now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]], dict[str, Any]]:
+    """The rows that may be released, the account of the rest, and what is noted of them; built = released + suppressed."""
+    module, inputs = _module(product.id), {name.split(".")[1]: frame for name, frame in frames.items()}
+    if product.is_aggregate:
+        candidate = candidate_id(product.id, shell.lake.version(product.table.name) + 1)
+        rows, entries, noted = aggregate.made(shell, product, module, inputs, candidate, work, now)
+        return rows, [("protect", entry) for entry in entries], noted
+    built, epoch = work.keep("built", module.build(**inputs)), (use["pseudonym_domain"], use["pseudonym_epoch"])
+    pseudonyms.complete(shell, *epoch, built)
+    own = pseudonymise.apply(built, pseudonyms.of(shell, *epoch), product.table.pseudonym_column)
+    rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())
+    if lost := treat.lost(own, rows, product.table.columns):
+        shell.report.facts.update(nulls_by_treatment=lost)
+    entry = Entry(product.table.name, "released", "-", rows.count())
+    accounts.hold(product.id, built.count(), [entry])
+    return rows, [("protect", entry)], {}
 
 
 def _account(shell: Shell, subject: str, held: dict[str, Any], now: datetime) -> None:

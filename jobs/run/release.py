@@ -12,7 +12,7 @@ from contracts.model import Product
 from contracts.zones import PINS
 from jobs.errors import GateFailed, IntegrityError, LostRace
 from jobs.ledger import accounts, releases
-from jobs.run import consent, consent_loss, match_errors, stopped, superseded
+from jobs.run import consent, consent_loss, differencing, match_errors, stopped, superseded
 from jobs.run.gated import gate
 from jobs.run.product import candidate_id, is_current, use_of
 from jobs.run.shell import Report, Shell, open_shell
@@ -58,7 +58,8 @@ def _pin(shell: Shell, group: str, products: list[Product], now: datetime) -> No
     for name in (releases.TABLE, *names):
         shell.report.change(name)
     shell.trail.writes(releases.TABLE)
-    shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows})
+    shell.report.facts.update(number=_number(held) + 1, rows={r["product"]: r["rows"] for r in rows},
+                              frozen={p.id: differencing.counted(shell, p, versions[p.id]) for p in products if p.differencing})
 
 
 def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
@@ -67,7 +68,8 @@ def _is_ready(shell: Shell, product: Product, now: datetime) -> bool:
     versions = dict(note.get("inputs", {}))
     if product.legal_basis.rests_on_consent:
         versions.update({name: shell.lake.version(name) for name in consent.SAID})
-    return is_current(product, note, versions, now) and note["use"] == use_of(shell, product, now)
+    return (is_current(product, note, versions, now) and note["use"] == use_of(shell, product, now)
+            and differencing.stands(shell, product, shell.lake.version(product.table.name), note))
 
 
 def _refuse_two_epochs(group: str, rows: list[dict[str, Any]]) -> None:
@@ -109,6 +111,7 @@ def _gated(shell: Shell, product: Product, version: int, now: datetime) -> dict[
                              f"nothing was pinned, run `concord build {product.id}` again")
     note = shell.lake.note(name, version)
     consent_loss.check(shell, product, candidate_id(product.id, version), note, now)
+    differencing.check(shell, product, version, note)
     return {"product": product.id, "table_version": version, "rows": count, "contract_version": product.version,
             "contract_sha256": note["contract"], "inputs": json.dumps(note["inputs"], sort_keys=True),
             "use": json.dumps(note["use"], sort_keys=True), "decided_at": datetime.fromisoformat(note["as_of"])}

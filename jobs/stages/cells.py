@@ -34,6 +34,12 @@ def count(people: DataFrame, keys: Sequence[str], counts_people: str, cells: Seq
     return persons.groupBy(*keys).agg(F.count(F.lit(1)).alias(counts_people), *[F.count_if(name).alias(name) for name in said])
 
 
+def members(people: DataFrame, keys: Sequence[str], counts_people: str, cells: Sequence[str]) -> DataFrame:
+    """What each person adds to the cells, 0 or 1: the keys, person, and each cell; of the same rows, without totals."""
+    said = [F.coalesce(name, F.lit(False)).cast("long").alias(name) for name in cells if name != counts_people]
+    return people.where(F.col(PERSON).isNotNull()).select(*keys, PERSON, F.lit(1).cast("long").alias(counts_people), *said)
+
+
 def is_marked(people: DataFrame, totals: Sequence[str]) -> bool:
     """Whether a row says the mark of a total where it should say a value."""
     return any(people.where(F.col(name) == ALL).limit(1).count() for name in totals)

@@ -14,7 +14,7 @@ from jobs.run.extract import prepare
 from jobs.settings import Settings
 from tests import small_lake
 from tests.attacks import risks
-from tests.attacks.pooled import ONE, partners, rows
+from tests.attacks.pooled import ONE, known_by, partners, rows
 from tests.attacks.risks import Row
 from tests.integration.test_extract import bucket
 
@@ -57,7 +57,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, engine: str, bucket: str) -> 
     with partners(bucket) as (_, patch):
         found = {}
         for name, groups in (("bare", ()), ("grouped", COLUMNS)):
-            patch.setitem(catalog().recipients, ONE, profiles(group_columns=groups))
+            patch.setitem(catalog().recipients, ONE, profiles(**known_by(*groups)))
             facts = prepare(home, ONE, (f"extract_{ONE}", name)).facts
             released = sorted((tuple(r[c] for c in COLUMNS) for r in rows(home, ONE, facts["extract_id"])), key=repr)
             found[name] = (released, *asked(home))

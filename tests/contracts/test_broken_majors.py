@@ -40,7 +40,7 @@ def test_it_is_refused(tmp_path: Path, case: str) -> None:
     ("glucose_daily_v1", (("_v2", "_v1"), ("version: 2.0.0", "version: 1.0.0")), "the first major of a product has no number; write glucose_daily"),
     ("glucose_daily_v2", (("version: 2.0.0", "version: 1.9.0"),), "version 1.9.0 is major 1, but glucose_daily_v2 is major 2.*glucose_daily.yaml"),
     ("glucose_daily_v2", (("status: active", "status: deprecated"), (KEPT, ending("{date: 2027-06-30, replacedBy: glucose_dayly}"))),
-     r"yaml:29: replacedBy names 'glucose_dayly'.*did you mean glucose_daily")])
+     r"yaml:30: replacedBy names 'glucose_dayly'.*did you mean glucose_daily")])
 def test_a_name_that_is_not_its_major_s_is_refused(tmp_path: Path, name: str, edits: tuple[tuple[str, str], ...], said: str) -> None:
     text, path = second((OWN / GLUCOSE).read_text("utf-8")), tmp_path / "products" / f"{name}.yaml"
     for before, after in edits:

@@ -10,10 +10,11 @@ from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, Case, is_refused
 
 DERIVED = "          - {property: derived, value: true}\n"
 KEPT_HEALTH = "          - {property: dataCategory, value: health}\n          - {property: treatment, value: keep}\n"
-OVER = "totals, value: [channel_code, country_code]"
+NO_TOTALS = "totals, value: []"
 NO_NOISE = "differentialPrivacy, value: null"
 NOISE = "differentialPrivacy, value: {epsilon: 1, delta: 1.0e-7, cellsPerPerson: 2, budget: 2, periodDays: 30}"
 CELLS = "value: [asked, opted_in, withdrawn]"
+COMPARED = "value: {people: 8, levels: {month: [quarter, year]}}"
 
 DOMAINS: dict[str, Case] = {
     "domain of a product": (PARTNER, "pseudonymDomain, value: glycemia_institute", "pseudonymDomain, value: engagement", "pseudonymDomain",
@@ -52,22 +53,33 @@ AGGREGATES: dict[str, Case] = {
     "dominance in percent": (OPTIN, "dominance, value: null", "dominance, value: 80", "dominance", ("dominance: Input should be less than 1",)),
     "no word on dominance": (OPTIN, "  - {property: dominance, value: null}\n", "", "", ("dominance is missing",)),
     "totals for rows about persons": (GLUCOSE, "totals, value: []", "totals, value: [observed_on]", "totals", ("totals is only for aggregates", "[]")),
-    "no word on totals": (OPTIN, "  - {property: totals, value: [channel_code, country_code]}\n", "", "", ("totals is missing",)),
-    "totals over what is no column": (OPTIN, OVER, "totals, value: [channel]", "totals", ("totals names channel, which is no column",)),
-    "totals over a column twice": (OPTIN, OVER, "totals, value: [channel_code, channel_code]", "totals", ("totals names channel_code twice", "keep one")),
-    "totals over dates": (OPTIN, OVER, "totals, value: [month]", "totals", ("totals names month, which is no text of the key", "says all there")),
-    "totals over a cell": (OPTIN, OVER, "totals, value: [asked]", "totals", ("totals names asked, which is no text of the key",)),
-    "totals over a vocabulary": (OPTIN, OVER, "totals, value: [purpose_code]", "totals",
+    "no word on totals": (OPTIN, "  - {property: totals, value: []}\n", "", "", ("totals is missing",)),
+    "totals over what is no column": (OPTIN, NO_TOTALS, "totals, value: [channel]", "totals", ("totals names channel, which is no column",)),
+    "totals over a column twice": (OPTIN, NO_TOTALS, "totals, value: [channel_code, channel_code]", "totals", ("totals names channel_code twice", "keep one")),
+    "totals over dates": (OPTIN, NO_TOTALS, "totals, value: [month]", "totals", ("totals names month, which is no text of the key", "says all there")),
+    "totals over a cell": (OPTIN, NO_TOTALS, "totals, value: [asked]", "totals", ("totals names asked, which is no text of the key",)),
+    "totals over a vocabulary": (OPTIN, NO_TOTALS, "totals, value: [purpose_code]", "totals",
                                  ("says all there, which is not in allowedValues of purpose_code", "as a list")),
-    "totals beside a pattern": (OPTIN, "pattern: '^([A-Z]{2}|all)$'", "pattern: '^[A-Z]{2}$'", "totals",
+    "totals beside a pattern": (OPTIN, NO_TOTALS, "totals, value: [country_code]", "totals",
                                 ("says all there, which the pattern of country_code does not match", "'^(all|...)$'")),
     "noise for rows about persons": (GLUCOSE, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy is only for aggregates", "null")),
     "no word on noise": (OPTIN, "  - {property: differentialPrivacy, value: null}\n", "", "", ("differentialPrivacy is missing",)),
-    "noise beside totals": (OPTIN, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy stands beside totals", "{property: totals, value: []}")),
+    "totals beside differencing": (OPTIN, NO_TOTALS, "totals, value: [channel_code]", "differencing", ("differencing stands beside totals", "value: null}")),
+    "noise beside differencing": (OPTIN, NO_NOISE, NOISE, "differencing", ("differencing stands beside differentialPrivacy",)),
+    "noise beside totals": (OPTIN, f"{NO_TOTALS}}}\n  - {{property: {NO_NOISE}", f"totals, value: [channel_code]}}\n  - {{property: {NOISE}", "differentialPrivacy", ("differentialPrivacy stands beside totals", "{property: totals, value: []}")),
     "noise that costs more than there is": (OPTIN, NO_NOISE, NOISE.replace("budget: 2", "budget: 0.5"), "differentialPrivacy",
                                             ("epsilon 1 is more than budget 0.5",)),
     "noise without a bound of cells": (OPTIN, NO_NOISE, NOISE.replace("cellsPerPerson: 2, ", ""), "differentialPrivacy", ("cellsPerPerson",)),
     "noise with much in one in a thousand": (OPTIN, NO_NOISE, NOISE.replace("1.0e-7", "0.001"), "differentialPrivacy", ("delta: Input should be less than or equal",)),
+    "differencing for rows about persons": (GLUCOSE, "differencing, value: null", "differencing, value: {people: 8, levels: {}}", "differencing",
+                                            ("differencing is only for aggregates", "null")),
+    "no differencing": (OPTIN, COMPARED, "value: null", "differencing", ("differencing is null", "{people: 8, levels: {month: [quarter, year]}}")),
+    "no word on differencing": (OPTIN, f"  - {{property: differencing, {COMPARED}}}\n", "", "", ("differencing is missing",)),
+    "fewer people than a cell": (OPTIN, "people: 8", "people: 7", "differencing", ("lets 7 people be told", "people: 8 or more")),
+    "no levels of a date": (OPTIN, "{month: [quarter, year]}", "{}", "differencing", ("gives levels for nothing", "the dates of the key are month")),
+    "levels of what is no date": (OPTIN, "{month: [quarter, year]}", "{month: [], country_code: [year]}", "differencing",
+                                  ("gives levels for month, country_code",)),
+    "a level that there is not": (OPTIN, "[quarter, year]", "[decade]", "differencing", ("differencing", "'week', 'month', 'quarter' or 'year'")),
     "cells for rows about persons": (GLUCOSE, "cellColumns, value: []", "cellColumns, value: [readings]", "cellColumns",
                                      ("cellColumns is only for aggregates", "[]")),
 }

@@ -80,12 +80,14 @@ NEW_COLUMN = ("""
     ("products/engagement_daily.yaml", "value: [core.message, core.interaction]", "value: [core.message]", "inputs", "readers"),
     ("products/optin_rates.yaml", "value: [core.consent, core.identity]", "value: [core.consent, core.identity, core.message]",
      "inputs", None),
-    ("products/optin_rates.yaml", "totals, value: [channel_code, country_code]", "totals, value: [country_code, channel_code]", "totals", None),
-    ("products/optin_rates.yaml", "totals, value: [channel_code, country_code]", "totals, value: [country_code]", "totals", "readers"),
-    ("products/optin_rates.yaml", "totals, value: [channel_code, country_code]", "totals, value: []", "totals", "readers"),
-    ("products/engagement_daily.yaml", "dominance, value: 0.8}\n  - {property: totals, value: []}\n  - {property: differentialPrivacy, value: null}",
+    ("products/optin_rates.yaml", "totals, value: []}\n  - {property: differentialPrivacy, value: null}\n  - {property: differencing, value: {people: 8, "
+     "levels: {month: [quarter, year]}}}", "totals, value: [channel_code]}\n  - {property: differentialPrivacy, value: null}\n"
+     "  - {property: differencing, value: null}", "totals", "readers"),
+    ("products/engagement_daily.yaml", "dominance, value: 0.8}\n  - {property: totals, value: []}\n  - {property: differentialPrivacy, value: null}\n"
+     "  - {property: differencing, value: {people: 8, levels: {day: [week, month, quarter, year]}}}",
      "dominance, value: null}\n  - {property: totals, value: []}\n  - {property: differentialPrivacy, value: {epsilon: 1, delta: 1.0e-7, "
-     "cellsPerPerson: 2, budget: 2, periodDays: 30}}", "differentialPrivacy", "readers"),
+     "cellsPerPerson: 2, budget: 2, periodDays: 30}}\n  - {property: differencing, value: null}", "differentialPrivacy", "readers"),
+    ("products/optin_rates.yaml", "people: 8", "people: 9", "differencing", "readers"),
     ("platform/ledger.yaml", "logicalTypeOptions: {minimum: 0}", "logicalTypeOptions: {minimum: 1}", "ledger.account.rows.minimum",
      "sources"),
     (OBSERVATION, "preliminary, final", "preliminary, early, final", "core.observation.status_code.allowedValues", "readers"),

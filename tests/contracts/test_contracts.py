@@ -23,7 +23,7 @@ PRIVACY = {
     model.Source: {"retention_days", "legal_basis", "jurisdictions", "link_purposes"},
     jurisdictions.Jurisdiction: {"age_of_majority", "age_of_digital_consent", "lapses_after_days", "source"},
     model.Product: {"purposes", "data_categories", "legal_basis", "basis_reason", "pseudonym_domain", "counts_people",
-                    "minimum_cell", "rounding", "cell_columns", "dominance", "totals", "differential_privacy", "retention_days", "inputs"},
+                    "minimum_cell", "rounding", "cell_columns", "dominance", "totals", "differential_privacy", "differencing", "retention_days", "inputs"},
     model.Recipient: {"product", "purposes", "legal_basis", "agreement", "agreement_version", "agreement_expires_on",
                       "pseudonym_domain", "anonymity", "hierarchies", "max_linked_percent", "approvers", "delivery", "expires_after_days"},
 }

@@ -50,7 +50,7 @@ def noisy(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Se
 def edit(monkeypatch: pytest.MonkeyPatch, sha256: str, product: str = PRODUCT) -> None:
     known = catalog()
     monkeypatch.setitem(known.products, product, known.products[product].model_copy(
-        update={"totals": (), "dominance": None, "differential_privacy": PRIVATE, "sha256": sha256}))
+        update={"totals": (), "dominance": None, "differencing": None, "differential_privacy": PRIVATE, "sha256": sha256}))
 
 
 def lake(made: Settings) -> Lake:

@@ -234,9 +234,16 @@ def test_an_extract_that_expired_is_not_recalled(home, sent, store, monkeypatch)
     assert recall(home, RECIPIENT).result == "done"
 
 
+def alone():
+    """The recipient's contract, if a group of one were enough, now and beside earlier extracts."""
+    recipient = catalog().recipients[RECIPIENT]
+    asked = recipient.anonymity.model_copy(update={"k": 1, "sensitive": {}, "quasi_identifiers": {"observed_on": "exact"}})
+    return recipient.model_copy(update={"anonymity": asked})
+
+
 def test_only_the_extracts_that_hold_them_are_recalled(home, airflow, sent, store, monkeypatch):
     """Somebody joins, is in the second extract alone, and withdraws. One who joined alone is let in for this once."""
-    monkeypatch.setitem(catalog().recipients, RECIPIENT, catalog().recipients[RECIPIENT].model_copy(update={"minimum_group": 1}))
+    monkeypatch.setitem(catalog().recipients, RECIPIENT, alone())
     say(home, "person-11", "permit")
     second = delivered(home, airflow, "second")
     say(home, "person-11", at=SAID + timedelta(days=1))

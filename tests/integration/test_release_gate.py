@@ -60,9 +60,10 @@ def test_one_broken_candidate_stops_the_release_of_its_group(home: Settings, kin
     name, broken = first_of(kind)
     lake = Lake(home.lake_root, catalog().tables)
     before = releases.latest(lake, GROUP), lake.version(releases.TABLE), lake.arrow("ledger.account").num_rows
+    note = {**lake.note(name), "against": lake.version(name)}  # Said to be compared with what is released.
     with engines.session(home.engine) as spark:
         writer = Lake(home.lake_root, catalog().tables, spark)
-        writer.replace(name, rows_of(spark, catalog().table(name), [{}, {broken.column.name: broken.broken}]), lake.note(name))
+        writer.replace(name, rows_of(spark, catalog().table(name), [{}, {broken.column.name: broken.broken}]), note)
     with pytest.raises(GateFailed) as failure:
         release(home, GROUP)
     agree(named(str(failure.value)), [broken], name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,20 @@ PRODUCT, OVER = "optin_rates", (0, 2)
 ASKED = {("email", "DE"): (40, 20), ("phone", "DE"): (30, 4), ("app", "DE"): (3, 3), ("email", "FR"): (25, 12), ("phone", "FR"): (9, 8),
          ("app", "FR"): (22, 22), ("email", "AT"): (12, 1), ("app", "AT"): (11, 10)}
 BOTH = 9  # people of email and phone in Germany, who say no
+
+
+@pytest.fixture(scope="module", autouse=True)
+def over() -> Iterator[None]:
+    """Opt-in rates have totals over channels and countries here."""
+    known = catalog()
+    product = known.products[PRODUCT]
+    columns = tuple(c.model_copy(update={"pattern": "^([A-Z]{2}|all)$"}) if c.name == "country_code" else c for c in product.table.columns)
+    table = product.table.model_copy(update={"columns": columns})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(known.products, PRODUCT, product.model_copy(update={
+            "totals": ("channel_code", "country_code"), "differencing": None, "table": table, "sha256": "totals"}))
+        patch.setitem(known.tables, table.name, table)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +129,7 @@ def test_without_totals_cells_are_as_they_were(copied: Settings, monkeypatch: py
 
 
 def test_totals_that_nobody_can_count_are_refused(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed(monkeypatch, "engagement_daily", totals=("channel_code",))
+    changed(monkeypatch, "engagement_daily", totals=("channel_code",), differencing=None)
     with pytest.raises(ContractError, match=r"engagement_daily.py gives no column person .* or write \{property: totals, value: \[\]\}"):
         build(copied, "engagement_daily")
 

@@ -198,6 +198,26 @@ SPARK_TYPES = {"int": T.IntegerType(), "string": T.StringType(), "long": T.LongT
                "boolean": T.BooleanType(), "timestamp": T.TimestampType()}
 
 
+def test_what_each_person_adds_to_engagement(frame: Any) -> None:
+    """Who is not named is nobody among the people; the number beside the median is another when a delay is."""
+    posts = [("c", *post("1", "a", at(1))), ("c", *post("2", None, at(1))), ("c", *post("3", "b", at(1, 13), "1", True))]
+    later = [*posts[:2], ("c", *post("3", "b", at(1, 14), "1", True))]
+    early, late = ({r.person: r for r in engagement_daily.members(frame(MESSAGE, rows), frame(INTERACTION, [])).collect()} for rows in (posts, later))
+    counts = {who and who[-1]: (r.people, r.mentions, r.complaints, r.answers) for who, r in early.items()}
+    assert counts == {"a": (1, 1, 0, 1), None: (0, 1, 0, 0)}
+    assert early[None].median_answer_minutes == 0 != early[next(filter(None, early))].median_answer_minutes
+    assert early[next(filter(None, early))].median_answer_minutes != late[next(filter(None, late))].median_answer_minutes
+
+
+def test_to_derive_again_changes_nothing(frame: Any) -> None:
+    """Cells that stay as they were are put beside derived columns once more."""
+    engaged = engagement_daily.derive(frame("answers long, median_answer_minutes double", [(10, 12.5), (None, 3.2), (10, None)]))
+    assert engagement_daily.derive(engaged).collect() == engaged.collect()
+    rates = optin_rates.derive(frame("asked long, opted_in long", [(20, 15), (20, None), (15, 20)]))
+    assert optin_rates.derive(rates).collect() == rates.collect()
+    assert [r.optin_rate_percent for r in rates.collect()] == [75.0, None, None], "counts of two releases may not fit"
+
+
 @pytest.mark.parametrize("product", ["glucose_daily", "optin_rates", "engagement_daily", "patient_profile"])
 def test_products_keep_to_their_contracts(frame: Any, product: str) -> None:
     contract, module = catalog().products[product], importlib.import_module(f"jobs.products.{product}")

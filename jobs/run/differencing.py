@@ -1,0 +1,218 @@
+"""Differencing: a candidate of an aggregate beside all that was released of it; the vault keeps whom the cells count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from contracts.differencing import NOTED, table_of
+from contracts.model import Product
+from jobs.errors import GateFailed, IntegrityError
+from jobs.ledger import accounts, releases
+from jobs.ledger.accounts import Entry
+from jobs.run.shell import Shell
+from jobs.schema import ddl, spark_schema
+from jobs.stages import differencing as stage
+from jobs.stages import unions
+from jobs.workspace import Workspace, workspace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pyspark.sql import DataFrame
+
+AGAINST = "against"  # The key of a candidate's note under which the version stands that was released last when it was built.
+REASON = "differencing"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What of a product is compared: its key, the cells that can be summed, and what build measures beside them."""
+
+    product: Product
+    keys: tuple[str, ...]
+    cells: tuple[str, ...]
+    measured: tuple[str, ...]
+
+    @classmethod
+    def of(cls, product: Product, built: list[str]) -> Measured:
+        """``built``: the columns that the product's module makes."""
+        cells = tuple(dict.fromkeys((str(product.counts_people), *product.cell_columns)))
+        measured = tuple(c.name for c in product.table.columns if c.derived and c.name in built)
+        return cls(product, product.table.key, cells, measured)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """All that is compared."""
+        return (*self.cells, *self.measured)
+
+    @property
+    def fewest(self) -> int:
+        """How many people at least must make a difference."""
+        assert self.product.differencing is not None
+        return self.product.differencing.people
+
+    def typed(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Columns with their types."""
+        return [(name, ddl(self.product.table)[name]) for name in names]
+
+
+@dataclass(frozen=True)
+class Past:
+    """Everything that was released of a product: numbers of releases that differ, what each published, and whom it counted."""
+
+    newest: int
+    oldest: int
+    numbers: DataFrame
+    published: DataFrame
+    history: DataFrame
+
+    @property
+    def last(self) -> DataFrame:
+        """cell, value of the newest release."""
+        return self.published.where(f"number = {self.newest}").select("cell", "value")
+
+
+def stands(shell: Shell, product: Product, version: int, note: dict[str, Any]) -> bool:
+    """Whether a candidate is the released one, or was compared with all that is released."""
+    if product.differencing is None:
+        return True
+    pinned = _pins(shell, product)
+    newest = pinned[-1]["table_version"] if pinned else None
+    return NOTED in note and (version == newest or note.get(AGAINST) == newest)
+
+
+def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame, derive: Any,
+            work: Workspace) -> tuple[DataFrame, dict[str, Any]]:
+    """The rows that may be released, cells that would tell of few people as they were released last; and what is noted of them.
+
+    fresh: protected rows, their derived columns made. members: what the product's module says of persons.
+    """
+    what = Measured.of(product, members.columns)
+    past = _past(shell, what)
+    people = work.keep("members", stage.members(members, what.keys, what.measures))
+    if past is None:
+        empty = shell.lake.spark.createDataFrame([], spark_schema(shell.lake.contract(table_of(product.id))))
+        history = work.keep("history", stage.continued(people, empty, _next(shell, product), 0))
+        return fresh, _noted(shell, what, history, stage.values(fresh, what.keys, what.measures).count(), 0)
+    told = work.keep("values", stage.values(fresh, what.keys, what.measures))
+    frozen = frozen_of(what, past, people, told, work)
+    held = work.keep("held", stage.held(told, past.last, frozen))
+    rows = stage.rows(held, what.typed(what.keys), what.typed(what.measures), what.cells[0])
+    stay = stage.held(people, stage.last(past.history), frozen)
+    history = stage.continued(stay, past.history, _next(shell, product), past.oldest)
+    both = told.withColumnRenamed("value", "wanted").join(held, on="cell", how="full_outer")
+    noted = _noted(shell, what, work.keep("history", history), both.count(), both.where("NOT (wanted <=> value)").count())
+    return derive(rows) if derive else rows, noted
+
+
+def account(shell: Shell, product: Product, candidate: str, note: dict[str, Any], now: datetime) -> None:
+    """Write the account of a candidate's cells, unless it is there: published + frozen = considered.
+
+    It is kept in the ledger and in the vault, not with the candidate, whose notes a reader may open: that a cell is frozen says
+    that somebody came or went.
+    """
+    if product.differencing is None:
+        return
+    counted = shell.lake.note(table_of(product.id), note[NOTED])
+    subject, name = f"{candidate}.cells", product.table.name
+    shell.report.facts.update(cells=counted["cells"], frozen=counted["frozen"])
+    if not accounts.of(shell.lake, {subject}):
+        accounts.write(shell.lake, subject, [
+            (REASON, Entry(name, "published", "-", counted["cells"] - counted["frozen"])),
+            (REASON, Entry(name, "frozen", REASON, counted["frozen"]))], now)
+
+
+def counted(shell: Shell, product: Product, version: int) -> int:
+    """How many cells of a candidate are frozen."""
+    return int(shell.lake.note(table_of(product.id), shell.lake.note(product.table.name, version)[NOTED])["frozen"])
+
+
+def check(shell: Shell, product: Product, version: int, note: dict[str, Any]) -> None:
+    """Compare a candidate that is to be released with all that was. Raises GateFailed where a difference isolates people."""
+    if product.differencing is None:
+        return
+    name, lake = table_of(product.id), shell.lake
+    what = Measured.of(product, lake.note(name, note[NOTED])["measured"])
+    past = _past(shell, what)
+    if past is None or version == _pins(shell, product)[-1]["table_version"]:
+        return
+    told = stage.values(lake.read(product.table.name, version), what.keys, what.measures)
+    with workspace(shell.settings.lake_root, f"{product.table.name}.released", lake.spark) as work:
+        found = found_in(what, past, stage.last(lake.read(name, note[NOTED])), told, work).count()
+    if found:
+        raise GateFailed(f"{product.id}: {found} cells differ from an earlier release, alone or summed, by fewer than "
+                         f"{what.fewest} people; nothing was pinned, run `concord build {product.id}` again")
+
+
+def _pins(shell: Shell, product: Product) -> list[dict[str, Any]]:
+    """The pins of a product, oldest first."""
+    return [pin for pin in releases.of(shell.lake, product.release_group) if pin["product"] == product.id]
+
+
+def _next(shell: Shell, product: Product) -> int:
+    """The number that the next release of the group will have."""
+    return 1 + max((pin["number"] for pin in releases.of(shell.lake, product.release_group)), default=0)
+
+
+def _past(shell: Shell, what: Measured) -> Past | None:
+    """What was released of a product; None where nothing was. Raises IntegrityError where nobody knows whom a release counted."""
+    lake, product, pins = shell.lake, what.product, _pins(shell, what.product)
+    if not pins:
+        return None
+    note = lake.note(product.table.name, pins[-1]["table_version"])
+    if NOTED not in note:
+        raise IntegrityError(f"release {product.release_group}/{pins[-1]['number']} of {product.id} was made before it was kept "
+                             "whom its cells count, so nobody can say whom the next one would tell of; start with another lake")
+    first: dict[int, int] = {}
+    for pin in pins:
+        first.setdefault(pin["table_version"], pin["number"])
+    told = [lake.arrow(product.table.name, version) for version in first]
+    numbered = pa.concat_tables([rows.append_column("number", pa.repeat(number, rows.num_rows))
+                                 for rows, number in zip(told, first.values(), strict=True)])
+    # An Arrow table without rows makes no frame.
+    published = lake.spark.createDataFrame(numbered if numbered.num_rows else [], spark_schema(product.table) + ", number bigint")
+    numbers = lake.spark.createDataFrame([(number,) for number in first.values()], "number long")
+    return Past(first[pins[-1]["table_version"]], pins[0]["number"], numbers,
+                stage.values(published, what.keys, what.measures, ["number"]), lake.read(table_of(product.id), note[NOTED]))
+
+
+def frozen_of(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace) -> DataFrame:
+    """cell: those that stay as they were released last. To freeze one changes the sums it is part of, so they are asked again
+    until none is left; the last release, where all are frozen, is one. Cells come first, without the sums."""
+    frozen, newest = told.select("cell").limit(0), stage.last(past.history)
+    for turn in count():
+        held = work.keep("mine", stage.held(people, newest, frozen)) if turn else people
+        found = found_in(what, past, held, stage.held(told, past.last, frozen), work, sums=turn > 0)
+        new = work.keep(f"isolating{turn}", found.join(frozen, on="cell", how="left_anti"))
+        if turn and new.isEmpty():
+            return frozen
+        frozen = work.keep(f"frozen{turn}", frozen.unionByName(new))
+    raise AssertionError
+
+
+def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, work: Workspace, sums: bool = True) -> DataFrame:
+    """cell: those of a candidate that are others than in the newest release and that must not be: for what they differ in
+    themselves; where there are none and ``sums`` are asked, for what sums that they are part of differ in."""
+    levels = what.product.differencing.levels if what.product.differencing else {}
+    changed = work.keep("changes", stage.changes(people, past.history, past.numbers, sums))
+    beside = work.keep("beside", stage.compared(changed, told, past.published, past.numbers))
+    moved = beside.where(f"number = {past.newest}").select("cell").distinct()
+    found = stage.isolating(beside, what.fewest).unionByName(
+        stage.of_places(moved, stage.incoherent(told, what.cells[0])))
+    own = work.keep("own", moved.join(found, on="cell", how="left_semi"))
+    if not sums or not own.isEmpty():
+        return own
+    isolating = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
+    return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", isolating), what.keys, levels)
+
+
+def _noted(shell: Shell, what: Measured, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:
+    """Write whom the cells count; what the candidate's note says of it. What a killed build leaves is named by no candidate."""
+    name, pins = table_of(what.product.id), _pins(shell, what.product)
+    version = shell.lake.replace(name, history, note={"cells": cells, "frozen": frozen, "measured": list(what.measured)})
+    shell.report.change(name)
+    return {NOTED: version, AGAINST: pins[-1]["table_version"] if pins else None}
