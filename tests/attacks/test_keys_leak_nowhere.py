@@ -35,7 +35,7 @@ from tests.attacks.key_search import Watch, files, forms, found, secrets_of, sen
 from tests.faults.command import concord
 from tests.faults.flow import connect
 from tests.integration.connecting import access_to
-from tests.integration.test_key_epochs import connected
+from tests.integration.two_epochs import connected
 
 RECIPIENT, GROUP, GLUCOSE = "glycemia_institute", "engagement", "glucose_daily"
 DOMAINS = (GROUP, RECIPIENT)
