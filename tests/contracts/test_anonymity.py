@@ -15,7 +15,7 @@ from contracts.steps import steps_of
 from tests.contracts.broken import OWN, PARTNER, Case, is_refused
 
 QUASI = "quasiIdentifiers: {observed_on: exact, readings: readings_a_day}"
-SENSITIVE = "sensitive: {time_in_range_percent: {l: 3, t: null}}"
+SENSITIVE = "sensitive: {time_in_range_percent: {l: 2, t: null}}"
 READINGS = """        description: Number of readings, or the band of numbers in which it lies.
         logicalType: string
         physicalType: string
@@ -31,8 +31,8 @@ SAID = """  - property: anonymity
     value:
       quasiIdentifiers: {observed_on: exact, readings: readings_a_day}
       k: 7
-      suppressPercent: 5
-      sensitive: {time_in_range_percent: {l: 3, t: null}}
+      suppressPercent: 100
+      sensitive: {time_in_range_percent: {l: 2, t: null}}
       reason: null
 """
 NULL = "  - {property: anonymity, value: null}\n"
@@ -41,10 +41,10 @@ CANARY = "10115"
 CASES: dict[str, Case] = {
     "nothing said": (PARTNER, SAID, "", "apiVersion", ("anonymity is missing; it has no default",)),
     "null": (PARTNER, SAID, NULL, "anonymity", ("anonymity: is None; write for example {quasiIdentifiers: {observed_on: exact}",)),
-    "no suppressPercent": (PARTNER, "      suppressPercent: 5\n", "", "anonymity", ("anonymity.suppressPercent is missing; it has no default",)),
+    "no suppressPercent": (PARTNER, "      suppressPercent: 100\n", "", "anonymity", ("anonymity.suppressPercent is missing; it has no default",)),
     "no reason": (PARTNER, "      reason: null\n", "", "anonymity", ("anonymity.reason is missing; it has no default",)),
-    "no t": (PARTNER, "{l: 3, t: null}", "{l: 3}", "time_in_range_percent", ("anonymity.sensitive.time_in_range_percent.t is missing",)),
-    "neither l nor t": (PARTNER, "{l: 3, t: null}", "{l: null, t: null}", "time_in_range_percent", ("asks for nothing; write l, t or both",)),
+    "no t": (PARTNER, "{l: 2, t: null}", "{l: 2}", "time_in_range_percent", ("anonymity.sensitive.time_in_range_percent.t is missing",)),
+    "neither l nor t": (PARTNER, "{l: 2, t: null}", "{l: null, t: null}", "time_in_range_percent", ("asks for nothing; write l, t or both",)),
     "k of one": (PARTNER, "      k: 7", "      k: 1", "k: 1", ("anonymity.k: Input should be greater than or equal to 2",)),
     "misspelt": (PARTNER, "      suppressPercent", "      supressPercent", "property: anonymity", ("supressPercent is not known (did you mean suppressPercent?)",)),
     "a column that is none": (PARTNER, "{observed_on: exact,", "{day: exact,", "anonymity", ("anonymity names day, which is no column",)),
@@ -53,8 +53,8 @@ CASES: dict[str, Case] = {
     "quasi and sensitive": (PARTNER, "{time_in_range_percent: {l", "{readings: {l", "anonymity", ("readings as quasi-identifier and as sensitive",)),
     "none without a reason": (PARTNER, QUASI, "quasiIdentifiers: {}", "anonymity", ("names no quasiIdentifiers; write in its reason why",)),
     "a reason for nothing": (PARTNER, "reason: null", "reason: nobody knows", "anonymity", ("which is for quasiIdentifiers {}; write reason: null",)),
-    "sensitive in one group": (PARTNER, f"{QUASI}\n      k: 7\n      suppressPercent: 5\n      {SENSITIVE}\n      reason: null",
-                               f"quasiIdentifiers: {{}}\n      k: 7\n      suppressPercent: 5\n      {SENSITIVE}\n      reason: not known", "anonymity",
+    "sensitive in one group": (PARTNER, f"{QUASI}\n      k: 7\n      suppressPercent: 100\n      {SENSITIVE}\n      reason: null",
+                               f"quasiIdentifiers: {{}}\n      k: 7\n      suppressPercent: 100\n      {SENSITIVE}\n      reason: not known", "anonymity",
                                ("sensitive columns without quasiIdentifiers",)),
     "a number that is generalised": (PARTNER, READINGS, AS_IT_IS, "name: readings", (
         "column readings is generalised by anonymity, so it leaves as a label and not as long", "physicalType: string", "{readings: exact}")),
