@@ -30,6 +30,7 @@ from jobs import (
     cli_replay,
     cli_retention,
     cli_review,
+    cli_scrub,
     cli_table,
     cli_treat,
     cli_zones,
@@ -54,6 +55,7 @@ app.command()(cli_anonymity.anonymity)
 app.command()(cli_loss.consent_loss)
 app.command()(cli_read.read)
 app.command()(cli_read.releases)
+app.command()(cli_scrub.scrub)
 app.command()(cli_treat.treat)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
