@@ -22,6 +22,7 @@ from jobs import (
     cli_freshness,
     cli_link,
     cli_loss,
+    cli_media,
     cli_quality,
     cli_read,
     cli_recall,
@@ -56,6 +57,7 @@ app.command()(cli_loss.consent_loss)
 app.command()(cli_read.read)
 app.command()(cli_read.releases)
 app.command()(cli_scrub.scrub)
+app.command()(cli_media.strip_media)
 app.command()(cli_treat.treat)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]

@@ -23,10 +23,12 @@ TAIL = rf"""(?:[ ]?[a-zA-Z](?!\w))?
 GERMAN = (r"(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|ring|damm|ufer|chaussee|steig|markt|graben|zeile|hof|kamp|wall|berg|"
           r"stieg|pfad)")
 ENGLISH = r"""(?:Street|St\.?|Road|Rd\.?|Avenue|Ave\.?|Lane|Ln\.?|Drive|Dr\.?|Close|Court|Ct\.?|Crescent|Cres\.?|Way|Place|Pl\.?|
-               Gardens|Terrace|Square|Sq\.?|Hill|Park|Boulevard|Blvd\.?|Row|Mews|Grove|View|Walk|Parade|Highway|Hwy\.?|Parkway|Pkwy|Circle|
+               Gardens|Terrace|Square|Sq\.?|Hill|Park|Boulevard|Blvd\.?|Row|Mews|Grove|View|Walk|Parade|Highway|Hwy\.?|
+               Parkway|Pkwy|Circle|
                Trail|Loop|Green|Rise|Mill|Cove|Point|Pike|Manor|Fork|Forks|Alley|Crossing|Ridge|Heights|Springs|Station|Shores|
                Falls|Bridge|Flats|Summit|Extension|Isle|Key|Keys|Knoll|Meadow|Meadows|Mountain|Oval|Pass|Path|Pine|Plains|Plaza|
-               Port|Prairie|Ranch|Rapids|Route|Run|Shoal|Skyway|Spur|Stravenue|Throughway|Track|Tunnel|Turnpike|Union|Valley|Via|Viaduct|
+               Port|Prairie|Ranch|Rapids|Route|Run|Shoal|Skyway|Spur|Stravenue|Throughway|Track|Tunnel|Turnpike|Union|Valley|
+               Via|Viaduct|
                Village|Ville|Vista|Well|Wells|Ways|Hollow|Harbor|Haven|Inlet|Island|Junction|Lakes|Landing|Light|Locks|Lodge|
                Mall)"""
 STREET = r"(?:Street|Road|Avenue|Lane|Crescent|Terrace|Boulevard|Drive)"
@@ -62,9 +64,15 @@ ADDRESSES = tuple(rf"(?x)(?<![\w\-])(?:{pattern})" for pattern in (
     rf"{WORDS},[ ][A-Z]{{2}}[ ]\d{{5}}(?:-\d{{4}})?(?!\w)",
     r"""(?i:zip(?:[ ]code)?|post[ ]?code|postal[ ]code|plz|postleitzahl|code[ ]postal|cap|código[ ]postal|c\.?p\.?)[ ]?
         (?:is|ist|est|è|es)?[ ]?:?[ ]?(?P<it>(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3,4})?)(?!\w)"""))
+COUNTRY = r"""(?:(?:the[ ])?United[ ](?:States|Kingdom)|USA?|UK|New[ ]Zealand|South[ ]Africa|Australia|Canada|Ireland|
+               Germany|Austria|
+               Switzerland|France|Italy|Spain|Belgium|Deutschland|Österreich|Schweiz|Frankreich|Italien|Spanien|Allemagne|
+               Autriche|Suisse|Italie|Espagne|Belgique|Germania|Svizzera|Francia|Italia|Spagna|Alemania|Suiza|España|Bélgica)"""
 # Parts of an address on their own, beside one that was found.
 BEFORE = rf"(?x)(?:(?<!\w)(?:(?i:{FLAT})[ ]\w{{1,5}}|\d{{1,6}})[,\s]{{1,3}})+$"
 LINE = rf"(?:[ ]*\n[, ]*(?:{WORDS},?|{POSTCODE}|[A-Z]{{2,3}})[ ]*(?=[\n.,]|$))"
 AFTER = rf"""(?x)(?:[,\s]{{1,6}}(?:(?i:{FLAT})[ ]\w{{1,5}}|{POSTCODE}|
                                 (?:{CAPITAL},?\s+){{1,4}}(?:[A-Z]{{2,3}}\s)?{POSTCODE})(?!\w)|{LINE})+
-             (?:,?[ ]{WORDS}(?=[,.\n]|$))?"""
+             (?:,?[ ]{WORDS}(?=[,.\n]|$))?
+             (?:[,\s]{{1,4}}{COUNTRY}(?!\w)(?:[ ]\d{{4,6}}(?!\w))?)?|
+             [,\s]{{1,4}}{COUNTRY}(?!\w)(?:[ ]\d{{4,6}}(?!\w))?"""
