@@ -73,6 +73,8 @@ def _refuse_leaking_columns(table: Table) -> None:
     for column in table.columns:
         if column.treatment is None:
             raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(OF_TABLES)}")
+        if column.type == "binary":
+            raise ValueError(f"column {column.name} is binary: images and files may not leave core; drop it")
         if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
             raise ValueError(f"column {column.name} is {column.category}: it may not leave core; drop it")
 

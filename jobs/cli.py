@@ -24,6 +24,7 @@ from jobs import (
     cli_keys,
     cli_link,
     cli_loss,
+    cli_media,
     cli_quality,
     cli_read,
     cli_recall,
@@ -32,6 +33,7 @@ from jobs import (
     cli_replay,
     cli_retention,
     cli_review,
+    cli_scrub,
     cli_table,
     cli_treat,
     cli_zones,
@@ -54,6 +56,8 @@ app.command()(cli_anonymity.anonymity)
 app.command()(cli_loss.consent_loss)
 app.command()(cli_read.read)
 app.command()(cli_read.releases)
+app.command()(cli_scrub.scrub)
+app.command()(cli_media.strip_media)
 app.command()(cli_treat.treat)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
