@@ -49,14 +49,14 @@ def copies(shell: Shell, recipient: Recipient, now: datetime) -> list[Copy]:
         where = folder(shell.settings, recipient, entry["extract_id"])
         files = Files(where)
         held = {name: files.read(name) for name in (MANIFEST, DATA)}
-        if held[DATA] is None and _has_expired(held[MANIFEST], entry["manifest_sha256"], now):
+        if held[DATA] is None and has_expired(held[MANIFEST], entry["manifest_sha256"], now):
             continue
         manifest, _ = recall.delivered(entry["extract_id"], entry["manifest_sha256"], held)
         found.append(Copy(manifest, shell.lake.spark.read.parquet(f"{where}/{DATA}")))
     return found
 
 
-def _has_expired(manifest: bytes | None, sha256: str, now: datetime) -> bool:
+def has_expired(manifest: bytes | None, sha256: str, now: datetime) -> bool:
     """Whether a manifest is the one that the ledger knows, and its extract was to be deleted by now."""
     if manifest is None or hashlib.sha256(manifest).hexdigest() != sha256:
         return False

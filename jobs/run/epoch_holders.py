@@ -23,9 +23,8 @@ def holders(shell: Shell, domain: str, epoch: int, now: datetime) -> list[str]:
 
     Raises IntegrityError when our copy of an extract is not what left: then nobody can say which pseudonyms it has.
     """
-    recipients = [r for r in shell.catalog.recipients.values() if r.pseudonym_domain == domain]
-    sent = [said for recipient in recipients for said in (
-        *_delivered(shell, recipient, epoch, now), *_approved(shell, recipient, epoch, now))]
+    sent = [said for recipient in shell.catalog.recipients.values() for said in (
+        *_delivered(shell, recipient, (domain, epoch), now), *_approved(shell, recipient, (domain, epoch), now))]
     return [*_releases(shell, domain, epoch), *sent]
 
 
@@ -43,14 +42,14 @@ def _releases(shell: Shell, domain: str, epoch: int) -> Iterator[str]:
         yield f"release {group}/{number} ({', '.join(sorted(products))}): {ends}"
 
 
-def _delivered(shell: Shell, recipient: Recipient, epoch: int, now: datetime) -> Iterator[str]:
+def _delivered(shell: Shell, recipient: Recipient, epoch: tuple[str, int], now: datetime) -> Iterator[str]:
     for delivered in recall.standing(shell, recipient, now):
-        if delivered.manifest["pseudonym_epoch"] == epoch and recall.not_recalled(shell, delivered):
+        if _epoch(delivered.manifest) == epoch and recall.not_recalled(shell, delivered):
             yield (f"extract {delivered.entry['extract_id']}, delivered: {recipient.id} has it until it expires on "
                    f"{delivered.manifest['expires_at'][:10]}")
 
 
-def _approved(shell: Shell, recipient: Recipient, epoch: int, now: datetime) -> Iterator[str]:
+def _approved(shell: Shell, recipient: Recipient, epoch: tuple[str, int], now: datetime) -> Iterator[str]:
     """What was approved and not sent yet; what is not what was approved, nothing sends."""
     states = {row["extract"]: row["state"] for row in extracts.overview(shell.lake)}
     for row in shell.lake.arrow(extracts.EXTRACT).to_pylist():
@@ -60,5 +59,10 @@ def _approved(shell: Shell, recipient: Recipient, epoch: int, now: datetime) -> 
         if hashlib.sha256(content).hexdigest() != row["manifest_sha256"]:
             continue
         body: dict[str, Any] = json.loads(content)
-        if body["pseudonym_epoch"] == epoch and datetime.fromisoformat(body["expires_at"]) > now:
+        if _epoch(body) == epoch and datetime.fromisoformat(body["expires_at"]) > now:
             yield f"extract {row['extract_id']}, approved: deliver it, or wait until it expires on {body['expires_at'][:10]}"
+
+
+def _epoch(manifest: dict[str, Any]) -> tuple[str, int]:
+    """Domain and epoch of an extract's pseudonyms, as they were when it was prepared."""
+    return manifest["pseudonym_domain"], manifest["pseudonym_epoch"]

@@ -13,12 +13,14 @@ from jobs.run.gated import gate
 from jobs.run.shell import Shell
 from jobs.stages import extract as stage
 from jobs.stages import permit, protect, pseudonymise, treat
-from jobs.stages.anonymise import RELEASED, Anonymous, anonymise, refuse_small
+from jobs.stages.anonymise import RELEASED, Anonymous, anonymise, left, refuse_small, whole_groups
 from jobs.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
+
+TOLD_APART = "told_apart"
 
 
 def make(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int], epoch: int,
@@ -32,7 +34,7 @@ def make(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any
     treated = work.keep("treated", treat.apply(own, recipient.table.columns, pseudonymise.SEED, now.date()))
     found = anonymise(treated, recipient, column)
     schema = stage.schema(recipient, product, found.said.get("levels", {}))
-    told = work.keep("told", linkage.over_time(shell, recipient, schema, found.rows, now))
+    told = work.keep("told", whole_groups(linkage.over_time(shell, recipient, schema, found.rows, now), recipient, column))
     apart = _apart(f"extract.{recipient.id}", found, told)
     accounts.hold(extract_id, sum(e.rows for e in entries if e.outcome == "permitted"), apart)
     made = told.where(protect.MARK).drop(protect.MARK)
@@ -41,7 +43,10 @@ def make(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any
     accounts.hold(f"{extract_id} under its own pseudonyms", made.count(), [e for e in apart if e.outcome == "released"])
     linked = linkage.facts(shell, recipient, linkage.beside_others(shell, recipient, schema, made, now, work))
     accounts.write(shell.lake, extract_id, [*(("permit", e) for e in entries), *(("protect", e) for e in apart)], now)
-    return made.toArrow(), {"schema": schema, "anonymity": dict(found.said), "linked": linked, "pseudonym_epoch": epoch}
+    anonymity = {**found.said, **left(made, recipient, column),
+                 TOLD_APART: sum(entry.rows for entry in apart if entry.reason_code == TOLD_APART)}
+    return made.toArrow(), {"schema": schema, "anonymity": anonymity, "linked": linked,
+                            "pseudonym_domain": recipient.pseudonym_domain, "pseudonym_epoch": epoch}
 
 
 def _permitted(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any], snapshot: dict[str, int],
@@ -65,6 +70,6 @@ def _permitted(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[st
 def _apart(table: str, found: Anonymous, told: DataFrame) -> list[Entry]:
     """What stays, as its group is too small or too few were told of in its way before, and what leaves (``told`` is marked)."""
     small = [Entry(table, "suppressed", reason, number) for reason, number in found.account.items() if reason != RELEASED]
-    later = [Entry(table, r["outcome"], "told_apart" if r["outcome"] == "suppressed" else RELEASED, r["rows"])
+    later = [Entry(table, r["outcome"], TOLD_APART if r["outcome"] == "suppressed" else RELEASED, r["rows"])
              for r in protect.account(told).collect()]
     return small + later

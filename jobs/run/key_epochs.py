@@ -113,7 +113,7 @@ def _turns(known: Catalog, domain: str) -> list[str]:
     groups = {p.release_group for p in known.products.values() if p.pseudonym_domain == domain}
     recipients = {r.id for r in known.recipients.values() if r.pseudonym_domain == domain}
     return [*(f"release.{group}" for group in sorted(groups)), *(f"extract.prepare.{name}" for name in sorted(recipients)),
-            "maintain.all", f"pseudonyms.{domain}"]
+            "deliveries", "maintain.all", f"pseudonyms.{domain}"]
 
 
 def _living(lake: Lake, domain: str) -> list[int]:

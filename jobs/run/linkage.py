@@ -17,7 +17,7 @@ from jobs.ledger import extracts
 from jobs.run import pseudonyms
 from jobs.run.delivered import Copy, copies
 from jobs.run.shell import Shell
-from jobs.stages import comparable, composition, hashes, linkage
+from jobs.stages import comparable, composition, linkage
 from jobs.stages.protect import MARK
 from jobs.workspace import Workspace
 
@@ -113,21 +113,15 @@ def facts(shell: Shell, recipient: Recipient, found: Sequence[Found]) -> dict[st
             "max_linked_percent": min([recipient.max_linked_percent, *(one.allowed for one in found)])}
 
 
-def refuse_since(shell: Shell, recipient: Recipient, entry: dict[str, Any], manifest: dict[str, Any], rows: DataFrame,
+def refuse_since(shell: Shell, recipient: Recipient, extract_id: str, manifest: dict[str, Any], rows: DataFrame,
                  now: datetime, work: Workspace) -> None:
-    """Raise Linkable when an extract that was prepared tells too much beside what was delivered since.
-
-    entry: its row of ledger.extract.
-    """
-    since = [e for e in extracts.all_delivered(shell.lake) if e["delivered_at"] >= entry["prepared_at"]]
+    """Raise Linkable when an extract that was prepared tells too much beside all that was delivered by now."""
     schema = manifest["schema"]
-    if any(e["recipient"] == recipient.id for e in since):
-        apart = over_time(shell, recipient, schema, rows, now).where(f"NOT {MARK}").count()
-        if apart:
-            raise Linkable(f"{apart} rows of {entry['extract_id']} would single people out beside what {recipient.id} was "
-                           "delivered since it was prepared; prepare it again")
-    if any(e["recipient"] != recipient.id for e in since):
-        beside_others(shell, recipient, schema, rows, now, work)
+    apart = over_time(shell, recipient, schema, rows, now).where(f"NOT {MARK}").count()
+    if apart:
+        raise Linkable(f"{apart} rows of {extract_id} would single people out beside what {recipient.id} was delivered since it "
+                       "was prepared; prepare it again")
+    beside_others(shell, recipient, schema, rows, now, work)
 
 
 def _quasi(manifest: dict[str, Any]) -> list[str]:
@@ -139,7 +133,8 @@ def _refuse_other_key(recipient: Recipient, schema: Schema, copy: Copy, key: Seq
     """Rows of two extracts are the same where their keys are, and one that has days as they were undoes one that moves them."""
     now, then = ({column.name: column for column in comparable.told(said, product)} for said, product in (
         (schema, recipient.product), (copy.schema, copy.manifest["product"])))
-    for name in key:
+    moved = [name for name in now if name in then and Treatment.DATE_SHIFT in (now[name].treatment, then[name].treatment)]
+    for name in dict.fromkeys((*key, *moved)):
         if now[name] != then.get(name):
             raise Linkable(f"column {name} is treated otherwise than in {copy.manifest['extract_id']}, which {recipient.id} has, "
                            "so that the one undoes the other, whatever the pseudonyms; treat it as it was")
@@ -159,20 +154,23 @@ def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame]
     from pyspark.sql import functions as F
 
     other, held = their
-    ours = _Side(comparable.told(mine[0], recipient.product), mine[1])
+    for copy in held:
+        if copy.manifest["pseudonym_domain"] == recipient.pseudonym_domain:
+            raise Linkable(f"{other.id} was delivered pseudonyms of domain {recipient.pseudonym_domain}; write one for "
+                           f"{recipient.id} that nobody else had")
+    ours = _Side(comparable.told(mine[0], recipient.product), _known(shell, mine[1], comparable.person_column(mine[0])))
+    column = comparable.person_column(held[0].schema)
     theirs = _Side(comparable.told(held[0].schema, held[0].manifest["product"]),
-                   _newest([copy.rows for copy in held], other.table.key))
+                   _newest([_known(shell, copy.rows, column).drop(column) for copy in held],
+                           [PERSON if name == column else name for name in other.table.key]))
     known = {h.sha256: h for one in shell.catalog.recipients.values() for h in one.hierarchies}
     ours, theirs = (_Side(*comparable.as_coarse(side.columns, beside.columns, side.rows, known))
                     for side, beside in ((ours, theirs), (theirs, ours)))
     pairs = comparable.pairs(ours.columns, theirs.columns, now.date())
-    signs = [work.keep(name, linkage.signs(side.rows, comparable.person_column(schema), pairs, is_ours=side is ours))
-             for name, side, schema in (("ours", ours, mine[0]), ("others", theirs, held[0].schema))]
-    keys = shell.lake.read(pseudonyms.TABLE).select("person_key", hashes.number(F.col("pseudonym")).alias("number"))
-    mine_of, their_of = (keys.join(side.select(F.col("person").alias("number")).distinct(), on="number", how="left_semi")
-                         for side in signs)
-    same = mine_of.withColumnRenamed("number", "person").join(
-        their_of.withColumnRenamed("number", "other"), on="person_key", how="inner").drop("person_key")
+    signs = [work.keep(name, linkage.signs(side.rows, PERSON, pairs, is_ours=side is ours))
+             for name, side in (("ours", ours), ("others", theirs))]
+    same = signs[0].select("person", F.col("person").alias("other")).distinct().join(
+        signs[1].select("person").distinct(), on="person", how="left_semi")
     row = linkage.guessed(linkage.common_days(*signs), linkage.common_days(*reversed(signs)), same,
                           work.keep).collect()[0]
     percent = linkage.percent_beyond_chance(row["people"], row["right"] or 0, row["others"] or 0)

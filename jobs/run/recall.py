@@ -21,7 +21,7 @@ from jobs.delivery import upload
 from jobs.files import Files
 from jobs.ledger import extracts, withdrawals
 from jobs.run import consent, entitled, gone, pseudonyms
-from jobs.run.delivered import folder
+from jobs.run.delivered import folder, has_expired
 from jobs.run.gone import Gone
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
@@ -95,9 +95,10 @@ def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Deli
     for entry in extracts.delivered(shell.lake, recipient.id):
         extract_id = entry["extract_id"]
         files = Files(folder(shell.settings, recipient, extract_id))
-        body, rows = stage.delivered(extract_id, entry["manifest_sha256"], {n: files.read(n) for n in (MANIFEST, DATA)})
-        if datetime.fromisoformat(body["expires_at"]) <= now:
+        held = {name: files.read(name) for name in (MANIFEST, DATA)}
+        if has_expired(held[MANIFEST], entry["manifest_sha256"], now):
             continue
+        body, rows = stage.delivered(extract_id, entry["manifest_sha256"], held)
         names = pc.unique(pq.read_table(io.BytesIO(rows), columns=[column])[column]).to_pylist()
         destination = extracts.of(shell.lake, extracts.DELIVERY, extract_id)[0]["destination"]
         yield Delivered(entry, destination, body, names, files)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -23,6 +25,7 @@ from jobs.anonymity.hierarchies import Hierarchy
 from jobs.anonymity.labels import applied
 from jobs.anonymity.search import Found, search
 from jobs.errors import IntegrityError, NotAnonymous
+from jobs.stages.protect import MARK
 
 RELEASED = "-"
 MODEL = "k^m-anonymity, m = 1"  # What a manifest calls it.
@@ -61,9 +64,28 @@ def anonymise(rows: DataFrame, recipient: Recipient, person: str) -> Anonymous:
     return Anonymous(applied(rows, counts, found), _account(counts, found.groups), {**_asked(recipient), **_found(counts, found)})
 
 
-def refuse_small(rows: DataFrame, recipient: Recipient, person: str) -> None:
-    """Raise IntegrityError unless every group of the rows that are to leave has rows of k people and the distinct values that
-    are asked for: counted once more, by the engine, whatever levels were found."""
+def whole_groups(marked: DataFrame, recipient: Recipient, person: str) -> DataFrame:
+    """Marked rows of which none is released whose group, of those that are, has become too small or not diverse enough."""
+    names = list(recipient.anonymity.quasi_identifiers)
+    small = _groups(marked.where(MARK), recipient, person).where("_is_small_").select(*[F.col(n).alias(f"_{n}_") for n in names],
+                                                                                     "_is_small_")
+    same = reduce(and_, [F.col(name).eqNullSafe(F.col(f"_{name}_")) for name in names], F.lit(True))
+    kept = F.col(MARK) & F.col("_is_small_").isNull()
+    return marked.join(small, on=same, how="left").select(*[kept.alias(n) if n == MARK else n for n in marked.columns])
+
+
+def left(rows: DataFrame, recipient: Recipient, person: str) -> dict[str, Any]:
+    """What the manifest says of the groups of the rows that leave: how many, people in the smallest, and their risk."""
+    found = _groups(rows, recipient, person).agg(F.count(F.lit(1)).alias("groups"), F.min("_people_").alias("smallest_group"),
+                                                F.sum("_people_").alias("people")).collect()[0]
+    risk = {"average": found["groups"] / found["people"], "maximum": 1 / found["smallest_group"]}
+    return {"groups": found["groups"], "smallest_group": found["smallest_group"],
+            **({"risk": risk} if recipient.anonymity.quasi_identifiers else {})}
+
+
+def _groups(rows: DataFrame, recipient: Recipient, person: str) -> DataFrame:
+    """The groups of rows: the quasi-identifiers, _people_, and _is_small_: whether they are fewer than k or have fewer distinct
+    values than are asked for."""
     asked = recipient.anonymity
     groups = rows.groupBy(*asked.quasi_identifiers).agg(F.count_distinct(person).alias("_people_"), *[
         (F.count_distinct(name) + F.max(F.col(name).isNull().cast("int"))).alias(f"_values_{place}_")
@@ -71,7 +93,17 @@ def refuse_small(rows: DataFrame, recipient: Recipient, person: str) -> None:
     is_small = F.col("_people_") < asked.k
     for place, least in enumerate(asked.diverse.values()):
         is_small |= F.col(f"_values_{place}_") < least
-    small = groups.where(is_small).count()
+    return groups.withColumn("_is_small_", is_small)
+
+
+def refuse_small(rows: DataFrame, recipient: Recipient, person: str) -> None:
+    """Raise IntegrityError unless every group of the rows that are to leave has rows of k people and the distinct values that
+    are asked for: counted once more, by the engine, whatever levels were found. Raises NotAnonymous where no row is left."""
+    asked = recipient.anonymity
+    if rows.isEmpty():
+        raise NotAnonymous(f"no row for {recipient.id} is left: beside what it was delivered before, each would tell of fewer "
+                           f"than {asked.k:,} people; nothing leaves until more share what is told")
+    small = _groups(rows, recipient, person).where("_is_small_").count()
     if small:
         raise IntegrityError(f"{small:,} groups of the rows for {recipient.id} are smaller or less diverse than {asked}; nothing "
                              "leaves")

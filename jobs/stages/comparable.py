@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.hierarchies import EXACT, TOP, Declared
+from contracts.table import NUMBERS
 from contracts.treatments import OPTIONS, TAKES, AgeBand, AnyOptions, Band, DateShift, options_of
 from contracts.vocabulary import Treatment
 from jobs.errors import Linkable
@@ -98,7 +99,8 @@ def _pair(ours: Told, theirs: Told, on: date) -> Pair | None:
         is_moved = ours.by_product is None or ours.by_product != theirs.by_product
         return Pair(ours.name, text, text, is_day, is_moved) if is_day else None
     if (ours.treatment, ours.options) == (theirs.treatment, theirs.options):
-        return Pair(ours.name, text, text, is_day)
+        form = _form(ours.type, theirs.type)
+        return Pair(ours.name, form, form, is_day)
     if ours.treatment is Treatment.KEEP:
         return _one_sided(ours, theirs.options, on)
     if theirs.treatment is Treatment.KEEP:
@@ -107,15 +109,25 @@ def _pair(ours: Told, theirs: Told, on: date) -> Pair | None:
     return _both_sided(ours, theirs, on)
 
 
+def _form(one: str, other: str) -> Form:
+    """In which form values of two types are alike: a day and an instant are days, numbers of two types are fractions."""
+    if one != other and {one, other} <= set(DAYS):
+        return lambda value: text(F.to_date(value))
+    if one != other and {one, other} <= set(NUMBERS):
+        return lambda value: text(value.cast("double"))
+    return text
+
+
 def as_coarse(ours: Sequence[Told], theirs: Sequence[Told], rows: DataFrame,
               known: Mapping[str, Declared]) -> tuple[list[Told], DataFrame]:
     """The columns and rows of an extract as the other one tells them, where that one generalised what is exact here.
 
-    known: declared hierarchies by the sha256 of their files. A value that a hierarchy does not have is nothing.
+    known: declared hierarchies by the sha256 of their files. Raises Linkable where a hierarchy does not have a value.
     """
     other, columns = {column.name: column for column in theirs}, list[Told]()
     for column in ours:
-        to = other[column.name].level if column.name in other else None
+        beside = other.get(column.name)
+        to = beside.level if beside and (beside.treatment, beside.options) == (column.treatment, column.options) else None
         if to and not to.is_top and column.level is None and to.sha256 is not None and to.sha256 in known:
             rows, column = _relabelled(rows, column.name, known[to.sha256], to), replace(column, level=to, type="string")
         columns.append(column)
@@ -128,7 +140,10 @@ def _relabelled(rows: DataFrame, name: str, hierarchy: Declared, to: Level) -> D
     labels = []
     for value in values:
         above = hierarchy.told(value)
-        labels.append(TOP if above and to.level > len(above) else above[to.level - 1] if above else None)
+        if above is None:
+            raise Linkable(f"hierarchy {hierarchy.name} lacks values that column {name} has, so that these cannot be compared "
+                           "with what another recipient was told by it; write one that has them, under another name")
+        labels.append(TOP if to.level > len(above) else above[to.level - 1])
     told_as = rows.sparkSession.createDataFrame(pa.table({"_value": pa.array(values, pa.string()),
                                                           "_label": pa.array(labels, pa.string())}))
     same = F.col(name).cast("string").eqNullSafe(F.col("_value"))

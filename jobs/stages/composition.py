@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.stages.hashes import hashed, number
 from jobs.stages.protect import MARK
 
-WHEN = "delivery"
+WHEN, NOW = "delivery", -1
 
 
 def told(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str], delivery: int | None) -> DataFrame:
@@ -34,15 +34,15 @@ def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str
     """Rows about persons + is_released: whether at least ``minimum`` persons are told of in the same way over all deliveries.
 
     earlier: what ``told`` gives of each delivery, at least one. Persons are told of in the same way who were in the same
-    deliveries, and whose rows were told in the same words each time. A row that is told for the first time is told in today's
-    words alone: a new day is no difference. Who is in no later extract is not looked at: a recall names them.
+    deliveries, and whose rows were told in the same words at each of them. A row that is told for the first time is told in
+    today's words alone: a new day is no difference. Who is in no later extract is not looked at: a recall names them.
     """
     now = told(rows, person, key, told_by, None)
     before = reduce(DataFrame.unionByName, earlier)
-    # The exclusive or of hashes stands for the set of them.
+    # The exclusive or of hashes stands for the set of them; in which delivery a word was told is part of it.
     again = before.join(now.select("person", "row").distinct(), on=["person", "row"], how="left_semi")
-    words = now.unionByName(again).select("person", "row", "words").distinct().groupBy("person", "row").agg(
-        F.bit_xor("words").alias("_words"))
+    each = now.unionByName(again).select("person", "row", F.xxhash64("words", F.coalesce(WHEN, F.lit(NOW))).alias("_word"))
+    words = each.distinct().groupBy("person", "row").agg(F.bit_xor("_word").alias("_words"))
     seen = before.select("person", F.xxhash64(WHEN).alias("_in")).distinct().groupBy("person").agg(
         F.bit_xor("_in").alias("_seen"))
     known = words.join(seen, on="person", how="left").withColumn("_seen", F.coalesce("_seen", F.lit(0)))

@@ -26,8 +26,8 @@ def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], 
 
     release: group, number, table_version of the product. snapshot: table versions the consent decision rests on.
     files: content and rows by name. said: what is said of the rows: ``schema``; ``anonymity``, asked and found; ``linked``, how
-    many percent of people were found to be linkable, and how many may be; ``pseudonym_epoch``, that of their key: pseudonyms of
-    two epochs cannot be compared.
+    many percent of people were found to be linkable, and how many may be; ``pseudonym_domain`` and ``pseudonym_epoch``, those of
+    their key: pseudonyms of two epochs cannot be compared.
     """
     body = {
         "extract_id": extract_id, "recipient": recipient.id, "product": recipient.product,
@@ -49,8 +49,8 @@ def told(anonymity: Mapping[str, Any]) -> str:
     if not levels:
         return f"{groups}; no quasi-identifiers: {anonymity['reason']}"
     risk = anonymity["risk"]
-    return (f"{groups}; {levels}; {anonymity['suppressed']} rows suppressed; who knows one row of a person finds them with a "
-            f"chance of {risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
+    return (f"{groups}; {levels}; {anonymity['suppressed']} rows suppressed, {anonymity['told_apart']} kept back "
+            f"beside earlier extracts; who knows one row of a person finds them with a chance of {risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
 
 
 def schema(recipient: Recipient, product: Product, levels: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:

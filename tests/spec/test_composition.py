@@ -29,6 +29,8 @@ CASES: list[tuple[str, list[list[Row]], list[Row], set[str]]] = [
     ("other words for enough", [[(p, "1", "N") for p in "abcd"]], [("a", "1", "N"), ("b", "1", "N"), ("c", "1", "S"), ("d", "1", "S")], set()),
     ("words of two versions cut a group", [[("a", "1", "N"), ("b", "1", "N"), ("c", "1", "S"), ("d", "1", "S")]],
      [("a", "1", "NE"), ("b", "1", "W"), ("c", "1", "W"), ("d", "1", "W")], {"a", "b"}),
+    ("the same words in another order", [[("a", "1", "N"), ("b", "1", "S"), ("c", "1", "S")]],
+     [("a", "1", "S"), ("b", "1", "N"), ("c", "1", "N")], {"a"}),
     ("nothing told of anybody", [[("a", "1", None), ("b", "1", None)]], [("a", "1", None), ("b", "1", None)], set()),
     ("nothing is a word of its own", [[(p, "1", "N") for p in "abc"]], [("a", "1", "N"), ("b", "1", "N"), ("c", "1", None)], {"c"}),
 ]
