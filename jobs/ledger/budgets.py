@@ -18,7 +18,8 @@ CLOSE = 1e-9  # Sums of decimals may miss a round number by.
 
 
 def pay(lake: Lake, product: Product, candidate: str, at: datetime) -> None:
-    """Write what a candidate costs. Raises BudgetSpent where the product's period has no room for it; then nothing is written."""
+    """Write what a candidate costs. Raises BudgetSpent where the product's period has no room for it, IntegrityError
+    where another run paid meanwhile; then nothing is written."""
     assert product.differential_privacy is not None
     asked, rows = product.differential_privacy, of(lake, product.id)
     held = standing(product, rows, at)
@@ -26,9 +27,11 @@ def pay(lake: Lake, product: Product, candidate: str, at: datetime) -> None:
         raise BudgetSpent(f"{product.id}: {held['spent']:g} of {asked.budget:g} epsilon is spent in the last {asked.period_days} "
                           f"days, and another candidate costs {asked.epsilon:g}; what was released stands, and there is room "
                           f"again from {held['room_at']:%Y-%m-%d %H:%M} UTC on (concord budget {product.id})")
-    row = {"product": product.id, "number": max((r["number"] for r in rows), default=0) + 1, "candidate": candidate,
+    number = max((int(r["number"]) for r in rows), default=0) + 1
+    row = {"product": product.id, "number": number, "candidate": candidate,
            "epsilon": asked.epsilon, "delta": asked.delta, "contract_version": product.version, "spent_at": at}
-    lake.append_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))))
+    lake.append_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))),
+                      once=(f"budget.{product.id}", number))
 
 
 def of(lake: Lake, product: str) -> list[dict[str, Any]]:

@@ -92,21 +92,26 @@ def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame
     fresh: protected rows, their derived columns made. members: what the product's module says of persons.
     """
     what = Measured.of(product, members.columns)
-    past = _past(shell, what)
+    # Looked at once: what is released meanwhile is not what this is compared with, and the candidate says so.
+    pinned = releases.of(shell.lake, product.release_group)
+    number = 1 + max((pin["number"] for pin in pinned), default=0)
+    pins = [pin for pin in pinned if pin["product"] == product.id]
+    against = pins[-1]["table_version"] if pins else None
+    past = _past(shell, what, pins)
     people = work.keep("members", stage.members(members, what.keys, what.measures))
     if past is None:
         empty = shell.lake.spark.createDataFrame([], spark_schema(shell.lake.contract(table_of(product.id))))
-        history = work.keep("history", stage.continued(people, empty, _next(shell, product), 0))
-        return fresh, _noted(shell, what, history, stage.values(fresh, what.keys, what.measures).count(), 0)
+        history = work.keep("history", stage.continued(people, empty, number, 0))
+        return fresh, _noted(shell, what, against, history, stage.values(fresh, what.keys, what.measures).count(), 0)
     told = work.keep("values", stage.values(fresh, what.keys, what.measures))
     frozen = frozen_of(what, past, people, told, work)
     held = work.keep("held", stage.held(told, past.last, frozen))
     rows = stage.rows(held, what.typed(what.keys), what.typed(what.measures), what.cells[0])
     stay = stage.held(people, stage.last(past.history), frozen)
-    history = stage.continued(stay, past.history, _next(shell, product), past.oldest)
+    history = stage.continued(stay, past.history, number, past.oldest)
     both = told.withColumnRenamed("value", "wanted").join(held, on="cell", how="full_outer")
-    noted = _noted(shell, what, work.keep("history", history), both.count(), both.where("NOT (wanted <=> value)").count())
-    return derive(rows) if derive else rows, noted
+    stayed = both.where("NOT (wanted <=> value)").count()
+    return derive(rows) if derive else rows, _noted(shell, what, against, work.keep("history", history), both.count(), stayed)
 
 
 def account(shell: Shell, product: Product, candidate: str, note: dict[str, Any], now: datetime) -> None:
@@ -137,8 +142,9 @@ def check(shell: Shell, product: Product, version: int, note: dict[str, Any]) ->
         return
     name, lake = table_of(product.id), shell.lake
     what = Measured.of(product, lake.note(name, note[NOTED])["measured"])
-    past = _past(shell, what)
-    if past is None or version == _pins(shell, product)[-1]["table_version"]:
+    pins = _pins(shell, product)
+    past = _past(shell, what, pins)
+    if past is None or version == pins[-1]["table_version"]:
         return
     told = stage.values(lake.read(product.table.name, version), what.keys, what.measures)
     with workspace(shell.settings.lake_root, f"{product.table.name}.released", lake.spark) as work:
@@ -153,14 +159,9 @@ def _pins(shell: Shell, product: Product) -> list[dict[str, Any]]:
     return [pin for pin in releases.of(shell.lake, product.release_group) if pin["product"] == product.id]
 
 
-def _next(shell: Shell, product: Product) -> int:
-    """The number that the next release of the group will have."""
-    return 1 + max((pin["number"] for pin in releases.of(shell.lake, product.release_group)), default=0)
-
-
-def _past(shell: Shell, what: Measured) -> Past | None:
+def _past(shell: Shell, what: Measured, pins: list[dict[str, Any]]) -> Past | None:
     """What was released of a product; None where nothing was. Raises IntegrityError where nobody knows whom a release counted."""
-    lake, product, pins = shell.lake, what.product, _pins(shell, what.product)
+    lake, product = shell.lake, what.product
     if not pins:
         return None
     note = lake.note(product.table.name, pins[-1]["table_version"])
@@ -210,9 +211,9 @@ def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, wor
     return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", isolating), what.keys, levels)
 
 
-def _noted(shell: Shell, what: Measured, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:
+def _noted(shell: Shell, what: Measured, against: int | None, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:
     """Write whom the cells count; what the candidate's note says of it. What a killed build leaves is named by no candidate."""
-    name, pins = table_of(what.product.id), _pins(shell, what.product)
+    name = table_of(what.product.id)
     version = shell.lake.replace(name, history, note={"cells": cells, "frozen": frozen, "measured": list(what.measured)})
     shell.report.change(name)
-    return {NOTED: version, AGAINST: pins[-1]["table_version"] if pins else None}
+    return {NOTED: version, AGAINST: against}

@@ -36,8 +36,9 @@ def count(people: DataFrame, keys: Sequence[str], counts_people: str, cells: Seq
 
 def members(people: DataFrame, keys: Sequence[str], counts_people: str, cells: Sequence[str]) -> DataFrame:
     """What each person adds to the cells, 0 or 1: the keys, person, and each cell; of the same rows, without totals."""
-    said = [F.coalesce(name, F.lit(False)).cast("long").alias(name) for name in cells if name != counts_people]
-    return people.where(F.col(PERSON).isNotNull()).select(*keys, PERSON, F.lit(1).cast("long").alias(counts_people), *said)
+    said = [F.max(F.coalesce(name, F.lit(False)).cast("long")).alias(name) for name in cells if name != counts_people]
+    return people.where(F.col(PERSON).isNotNull()).groupBy(*keys, PERSON).agg(
+        F.max(F.lit(1).cast("long")).alias(counts_people), *said)
 
 
 def is_marked(people: DataFrame, totals: Sequence[str]) -> bool:

@@ -50,7 +50,8 @@ def told(anonymity: Mapping[str, Any]) -> str:
         return f"{groups}; no quasi-identifiers: {anonymity['reason']}"
     risk = anonymity["risk"]
     return (f"{groups}; {levels}; {anonymity['suppressed']} rows suppressed, {anonymity['told_apart']} kept back "
-            f"beside earlier extracts; who knows one row of a person finds them with a chance of {risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
+            f"beside earlier extracts; who knows one row of a person finds them with a chance of "
+            f"{risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
 
 
 def schema(recipient: Recipient, product: Product, levels: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:

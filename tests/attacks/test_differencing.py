@@ -35,6 +35,12 @@ TRIES: dict[str, list[list[Row]]] = {
     "a cell becomes small by one": [people(DE, (0, 8)), people(DE, (0, 7)), people(DE, (0, 7))],
     "one for another and one more": [people(DE, (0, 22)), people(DE, (1, 24)), people(DE, (1, 24))],
     "a crowd comes and goes but for one": [people(DE, (0, 22)), people(DE, (0, 42)), people(DE, (0, 23))],
+    "a crowd leaves a cell that becomes small for another, and one comes": [
+        people(DE, (0, 12)) + people(FR, (100, 115)), people(DE, (0, 12), (100, 115), (200, 201)) + people(FR, (300, 307)),
+        people(DE, (0, 12), (100, 115), (200, 201)) + people(FR, (300, 307))],
+    "a crowd is in two cells, of which one becomes small, and one comes": [
+        people(DE, (0, 12)) + people(FR, (100, 115)), people(DE, (0, 12), (100, 115), (200, 201)) + people(FR, (100, 107)),
+        people(DE, (0, 12), (100, 115), (200, 201)) + people(FR, (100, 107))],
     "a crowd moves to another country and one is gone": [
         people(DE, (0, 21)) + people(FR, (100, 123)), people(DE, (9, 21)) + people(FR, (0, 8), (100, 123)), people(DE, (9, 21)) + people(FR, (0, 8), (100, 123))],
     "a crowd moves to another month of the quarter and one is gone": [
