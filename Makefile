@@ -46,6 +46,7 @@ bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" milli
 	$(BIN)/python -m tests.bench.gates
 	$(BIN)/python -m tests.bench.treatments
 	$(BIN)/python -m tests.bench.anonymity
+	$(BIN)/python -m tests.bench.freetext $(TEXTS)
 
 notebook: $(VENV)/.ready  ## Execute the notebook against the lake of the last run.
 	$(BIN)/python -m jupyter execute --inplace notebooks/released_products.ipynb

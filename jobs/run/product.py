@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from jobs.ledger.accounts import Entry
 from jobs.run import consent, consent_loss, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit, protect, pseudonymise, statements, treat
+from jobs.stages import permit, protect, pseudonymise, scrub, statements, treat
 from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
@@ -45,8 +46,10 @@ def build(settings: Settings, product_id: str) -> Report:
         use = use_of(shell, product, now)
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not is_current(product, held, versions, now) or held["use"] != use:
-                frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made = _protected(shell, product, _build(product, frames, work), now)
+                frames, entries, until, loss, links = _permitted(shell, product, versions, now, work)
+                built = _build(product, frames, work, lambda: scrub.known(links, shell.lake.read(
+                    consent.IDENTITY, versions[consent.IDENTITY])))
+                rows, made = _protected(shell, product, built, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in (*entries, *made)]}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
@@ -79,9 +82,9 @@ def candidate_id(product: str, version: int) -> str:
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
-               work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int]]:
+               work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int], DataFrame]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
-    decisions hold if nobody says anything new, and what is noted of the consent-loss report."""
+    decisions hold if nobody says anything new, what is noted of the consent-loss report, and the links that were followed."""
     use = Use.of(product, now)
     if use.legal_basis.rests_on_consent:
         stopped.refuse(shell)
@@ -94,7 +97,7 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: da
         entries.extend(("permit", entry) for entry in found)
         frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
     loss = consent_loss.write(shell, product, versions, decided.links, decided.decisions, now)
-    return frames, entries, decided.until.isoformat() if decided.until else None, loss
+    return frames, entries, decided.until.isoformat() if decided.until else None, loss, decided.links
 
 
 def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
@@ -108,10 +111,13 @@ def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
     return applied, found
 
 
-def _build(product: Product, frames: dict[str, DataFrame], work: Workspace) -> Any:
-    """The product's exact rows, and the function that derives columns from protected ones, where it has one."""
+def _build(product: Product, frames: dict[str, DataFrame], work: Workspace, known: Callable[[], DataFrame]) -> Any:
+    """The product's exact rows, their texts scrubbed of what is known of their people and of what is recognised, and the
+    function that derives columns from protected ones, where it has one."""
     module = _module(product.id)
     built = module.build(**{name.split(".")[1]: frame for name, frame in frames.items()})
+    if scrub.texts(product.table.columns):
+        built = scrub.apply(built, product.table.columns, known())
     return work.keep("built", built), getattr(module, "derive", None)
 
 

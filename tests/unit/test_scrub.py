@@ -44,6 +44,7 @@ WITHHELD = [
     ("😀" * (LONGEST - 1), None, Withheld.NO_WORDS), ("12 34 / 56", None, Withheld.NO_WORDS),
     ("😀" * 262_144, None, Withheld.TOO_LONG), ("a" * (LONGEST + 1), "en", Withheld.TOO_LONG),
     ("De pomp is sinds gisteren kapot en niemand belt mij terug.", None, Withheld.UNKNOWN_LANGUAGE),
+    ("Mijn pomp is kapot en niemand belt.", None, Withheld.UNKNOWN_LANGUAGE),
     ("A bomba não funciona desde ontem e ninguém me ligou de volta.", None, Withheld.UNKNOWN_LANGUAGE),
     ("Pompa przestała działać wczoraj i nikt nie oddzwonił.", None, Withheld.UNKNOWN_LANGUAGE),
     ("Pompa nu mai funcționează de ieri și nimeni nu m-a sunat.", None, Withheld.UNKNOWN_LANGUAGE),
