@@ -20,8 +20,9 @@ from contracts.vocabulary import Treatment
 FOLDER = "profiles"
 NONE = "none"  # What a column says that tells of no identifier.
 # Treatments of what tells of somebody, whatever the column says.
-TELLING = (Treatment.DATE_SHIFT, Treatment.YEAR, Treatment.AGE_BAND, Treatment.AREA, Treatment.PSEUDONYM, Treatment.MASK)
-OfElement = Literal["keep", "drop", "pseudonym", "year", "area"]
+TELLING = (Treatment.DATE_SHIFT, Treatment.YEAR, Treatment.AGE_BAND, Treatment.AREA, Treatment.PSEUDONYM, Treatment.MASK,
+           Treatment.SCRUB)
+OfElement = Literal["keep", "drop", "pseudonym", "year", "area", "scrub"]
 
 
 class NotAllowed(ValueError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from contracts import differencing
 from contracts.aggregates import refuse_unfit_aggregate
-from contracts.table import Table
+from contracts.table import Column, Table
 from contracts.vocabulary import DataCategory, LegalBasis, Purpose, Treatment
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def refuse_unlawful_product(product: Product) -> None:
     refuse_weak_basis(product.legal_basis, categories)
     _refuse_idle_review(product)
     _refuse_leaking_columns(product.table)
+    _refuse_kept_text(product)
     _refuse_unasked_categories(product)
     if product.is_aggregate:
         _refuse_other_treatments(product.table, (Treatment.KEEP, Treatment.AGGREGATE, Treatment.PSEUDONYM), "aggregates")
@@ -75,8 +76,31 @@ def _refuse_leaking_columns(table: Table) -> None:
             raise ValueError(f"column {column.name} has no treatment; write one of {', '.join(OF_TABLES)}")
         if column.type == "binary":
             raise ValueError(f"column {column.name} is binary: images and files may not leave core; drop it")
-        if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT, DataCategory.FREE_TEXT):
+        if column.category in (DataCategory.IDENTIFYING, DataCategory.CONTACT):
             raise ValueError(f"column {column.name} is {column.category}: it may not leave core; drop it")
+        _refuse_bare_text(column)
+
+
+def _refuse_kept_text(product: Product) -> None:
+    text = next((c for c in product.table.columns if (c.category, c.treatment) == (DataCategory.FREE_TEXT, Treatment.KEEP)), None)
+    if text:
+        raise ValueError(f"column {text.name} is {text.category}: it may not leave core as it is; write treatment "
+                         f"{Treatment.SCRUB}, or drop it")
+
+
+def _refuse_bare_text(column: Column) -> None:
+    """A text leaves core scrubbed, and is null where it is withheld. (That a kept one of an extract is scrubbed in its product
+    shows where both are read.)"""
+    is_scrubbed = column.treatment is Treatment.SCRUB
+    if column.category is DataCategory.FREE_TEXT and column.treatment not in (Treatment.SCRUB, Treatment.KEEP):
+        raise ValueError(f"column {column.name} is {column.category}: it may not leave core under treatment {column.treatment}; "
+                         f"write {Treatment.SCRUB}, or drop it")
+    if is_scrubbed and column.category is not DataCategory.FREE_TEXT:
+        raise ValueError(f"column {column.name} is scrubbed, but {column.category}; write dataCategory "
+                         f"{DataCategory.FREE_TEXT}, so that people are asked about it")
+    if is_scrubbed and column.required:
+        raise ValueError(f"column {column.name} is scrubbed and required; take required out: a text in a language that is not "
+                         "known is withheld")
 
 
 def _refuse_other_treatments(table: Table, known: Iterable[Treatment], what: str) -> None:

@@ -111,8 +111,13 @@ def _refuse_other_treatment(product: Product, held: Column, column: Column) -> N
         instead = str(held.treatment)
     elif held.treatment not in (Treatment.KEEP, Treatment.PSEUDONYM) and column.treatment is not Treatment.KEEP:
         instead = f"keep, since product {product.id} treats it by {held.treatment}"
+    elif column.treatment is Treatment.SCRUB:
+        instead = f"{Treatment.KEEP}, and {Treatment.SCRUB} in product {product.id}: what is known of its people is known there"
     elif column.treatment in TAKES and held.type not in TAKES[column.treatment]:
         instead = f"one that takes {held.type}, which it is in product {product.id}"
+    if column.category is DataCategory.FREE_TEXT and held.treatment is not Treatment.SCRUB:
+        raise TranslationError(f"column {column.name} is {column.category}, but product {product.id} does not scrub it; drop it",
+                               "schema", column.name)
     if instead:
         raise TranslationError(f"column {column.name} has treatment {column.treatment}; write {instead}", "schema", column.name)
 
@@ -127,6 +132,10 @@ def _refuse_bare_origins(product: Product, columns: Mapping[str, Column]) -> Non
         if column.treatment is Treatment.AREA and bare and columns[bare].category is DataCategory.IDENTIFYING:
             raise TranslationError(f"column {column.name} cuts {bare}, which is identifying, to an area; areas are made of "
                                    "postcodes and codes of regions", "schema", column.name)
+        named = next((o for o in column.origins if o in columns and columns[o].category is not DataCategory.FREE_TEXT), None)
+        if column.treatment is Treatment.SCRUB and named:
+            raise TranslationError(f"column {column.name} scrubs {named}, which is {columns[named].category}; a scrubbed "
+                                   f"text is made of columns of category {DataCategory.FREE_TEXT} alone", "schema", column.name)
         if column.treatment is Treatment.KEEP and bare:
             raise TranslationError(f"column {column.name} is kept, but comes from {bare}, which is {columns[bare].category}; "
                                    f"write a treatment, for example {Treatment.YEAR} or {Treatment.AREA}, or drop it",

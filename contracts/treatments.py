@@ -70,10 +70,11 @@ EXAMPLES = {Treatment.DATE_SHIFT: "{maxDays: 182, keepWeekday: false}", Treatmen
             Treatment.MASK: "{keepLast: 2}"}
 # Types of the columns that they leave; the others leave a column as it is.
 LEAVES = {Treatment.DATE_SHIFT: ("date", "timestamp"), Treatment.YEAR: ("int",), Treatment.AGE_BAND: ("string",),
-          Treatment.BAND: ("string",), Treatment.AREA: ("string",), Treatment.MASK: ("string",)}
+          Treatment.BAND: ("string",), Treatment.AREA: ("string",), Treatment.MASK: ("string",), Treatment.SCRUB: ("string",)}
 # Types that they take.
 TAKES = {Treatment.DATE_SHIFT: ("date", "timestamp"), Treatment.YEAR: ("date", "timestamp"), Treatment.AGE_BAND: ("int", "long"),
-         Treatment.BAND: ("int", "long", "double"), Treatment.AREA: ("string",), Treatment.MASK: ("string",)}
+         Treatment.BAND: ("int", "long", "double"), Treatment.AREA: ("string",), Treatment.MASK: ("string",),
+         Treatment.SCRUB: ("string",)}
 
 
 def options_of(treatment: Treatment, said: Any) -> AnyOptions | None:

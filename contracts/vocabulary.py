@@ -108,6 +108,7 @@ class Treatment(Term):
     AREA = "area", None
     BAND = "band", None
     MASK = "mask", "DataRedaction"
+    SCRUB = "scrub", "DataRedaction"
     REJECT = "reject", None
     AGGREGATE = "aggregate", "Aggregate"
 

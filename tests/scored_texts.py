@@ -74,8 +74,8 @@ def scored(texts: Iterable[dict[str, Any]]) -> Score:
 def unlisted(texts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The texts with those names alone still marked whose every part is in no list of names that Concord reads."""
     listed = lexicon.given_names() | lexicon.family_names()
-    return [{**one, "spans": [s if s["type"] != "NAME" or not _parts(one, s) & listed else {**s, "type": OPTIONAL}
-                              for s in one["spans"] if s["type"] in ("NAME", OPTIONAL)]} for one in texts]
+    return [{**one, "spans": [s if s["type"] == "NAME" and not _parts(one, s) & listed else {**s, "type": OPTIONAL}
+                              for s in one["spans"]]} for one in texts]
 
 
 def _parts(one: dict[str, Any], span: dict[str, Any]) -> set[str]:

@@ -19,6 +19,7 @@ from contracts.reading import ContractError
 from contracts.vocabulary import Treatment
 from jobs.fhir.ages import capped
 from jobs.fhir.elements import PRIMITIVES, RESOURCE, Element, elements, is_resource, is_type
+from jobs.freetext.scrub import scrub
 from jobs.stages.pseudonymise import digest
 
 ID = r"[A-Za-z0-9.-]{1,64}"
@@ -118,6 +119,8 @@ class Deidentifier:
                 return self._year(value)
             case Treatment.AREA:
                 return area(value, self.profile.area_scheme)
+            case Treatment.SCRUB:
+                return scrub(value).text if isinstance(value, str) else None
         return None
 
     def _is_well_formed(self, place: str, element: Element, value: Any) -> bool:

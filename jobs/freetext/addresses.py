@@ -16,7 +16,8 @@ FLAT = r"""(?:flat|apt\.?|apartment|suite|unit|floor|bâtiment|bât\.?|apparteme
             int(?:erno|\.)|piano|piso|portal|puerta|esc(?:alera|\.)|top|stiege|hinterhaus|box)"""
 # What follows a street: a letter, flats, a postcode, a town, a country, a province in brackets.
 TAIL = rf"""(?:[ ]?[a-zA-Z](?!\w))?
-            (?:[,\s]{{1,3}}(?i:{FLAT})[ ]?[\w.º°]{{1,5}}|,?[ ]\d{{1,2}}[º°ª][ ]?[A-Za-z]?(?!\w)|,[ ]\d{{1,3}}(?!\w))*
+            (?:[,\s]{{1,3}}(?i:{FLAT})[ ]?[\w.º°]{{1,5}}(?:(?:[ ]{CAPITAL}){{1,5}})?|
+               ,?[ ]\d{{1,2}}[º°ª][ ]?[A-Za-z]?(?!\w)|,[ ]\d{{1,3}}(?!\w))*
             (?:[,\s]{{1,3}}(?:in[ ])?{POSTCODE}(?!\w)(?:,?[ ]{WORDS})?|
                [,\s]{{1,3}}{WORDS},?\s{{1,2}}(?:[A-Z]{{2,3}}\s)?{POSTCODE}(?!\w)|,[ ]{WORDS})?
             (?:[ ]\([A-Z]{{2}}\))?"""
@@ -38,6 +39,10 @@ ITALIAN = r"""(?:via|viale|v\.le|piazza|p\.zza|piazzale|piazzetta|corso|c\.so|vi
                borgo|stretto|canale|rotonda|incrocio|traversa|frazione|località|rione)"""
 SPANISH = r"""(?:calle|c/|c\.|avenida|avda\.?|av\.|plaza|pza\.?|paseo|pº|camino|carretera|ctra\.?|ronda|travesía|glorieta|
                callejón|urbanización|cuesta|pasaje|acceso|alameda|vial|pasadizo|rambla|via|vía|cañada|rúa)"""
+COUNTRY = r"""(?:(?:the[ ])?United[ ](?:States|Kingdom)|USA?|UK|New[ ]Zealand|South[ ]Africa|Australia|Canada|Ireland|
+               Germany|Austria|
+               Switzerland|France|Italy|Spain|Belgium|Deutschland|Österreich|Schweiz|Frankreich|Italien|Spanien|Allemagne|
+               Autriche|Suisse|Italie|Espagne|Belgique|Germania|Svizzera|Francia|Italia|Spagna|Alemania|Suiza|España|Bélgica)"""
 OTHERWISE = r"(?![\d:.,%]?\d|[ ](?:Uhr|Tage|Jahre|mal|mg|ml|Einheiten|IE|mmol))"
 ADDRESSES = tuple(rf"(?x)(?<![\w\-])(?:{pattern})" for pattern in (
     rf"""(?:{CAPITAL}[ \-])?(?:[A-ZÄÖÜ][\wß\-]*{GERMAN}|{CAPITAL}[ \-](?i:{GERMAN}))[ ]\d{{1,4}}
@@ -61,13 +66,12 @@ ADDRESSES = tuple(rf"(?x)(?<![\w\-])(?:{pattern})" for pattern in (
     rf"(?:PSC|Unit|CMR)[ ]\d{{1,5}},?[ ]Box[ ]\d{{1,5}}{TAIL}(?:\s(?:APO|FPO|DPO)[ ]A[AEP][ ]\d{{5}})?",
     rf"(?:USS|USNS|USNV|USCGC)[ ]{WORDS}{TAIL}",
     rf"(?:{UK}|{CANADIAN})(?!\w)",
+    rf"(?:\d{{1,6}}[ ]){{0,2}}\d{{1,3}}(?:st|nd|rd|th)[ ]{ENGLISH}(?!\w){TAIL}",
+    rf"{COUNTRY}[ ]\d{{4,6}}(?!\w)",
+    r"(?i:suite|apt\.?|apartment|flat|appartement|appartamento)[ ]\d{1,4}[a-z]?(?!\w)",
     rf"{WORDS},[ ][A-Z]{{2}}[ ]\d{{5}}(?:-\d{{4}})?(?!\w)",
     r"""(?i:zip(?:[ ]code)?|post[ ]?code|postal[ ]code|plz|postleitzahl|code[ ]postal|cap|código[ ]postal|c\.?p\.?)[ ]?
         (?:is|ist|est|è|es)?[ ]?:?[ ]?(?P<it>(?:[A-Z]{1,2}-)?\d{4,5}(?:-\d{3,4})?)(?!\w)"""))
-COUNTRY = r"""(?:(?:the[ ])?United[ ](?:States|Kingdom)|USA?|UK|New[ ]Zealand|South[ ]Africa|Australia|Canada|Ireland|
-               Germany|Austria|
-               Switzerland|France|Italy|Spain|Belgium|Deutschland|Österreich|Schweiz|Frankreich|Italien|Spanien|Allemagne|
-               Autriche|Suisse|Italie|Espagne|Belgique|Germania|Svizzera|Francia|Italia|Spagna|Alemania|Suiza|España|Bélgica)"""
 # Parts of an address on their own, beside one that was found.
 BEFORE = rf"(?x)(?:(?<!\w)(?:(?i:{FLAT})[ ]\w{{1,5}}|\d{{1,6}})[,\s]{{1,3}})+$"
 LINE = rf"(?:[ ]*\n[, ]*(?:{WORDS},?|{POSTCODE}|[A-Z]{{2,3}})[ ]*(?=[\n.,]|$))"

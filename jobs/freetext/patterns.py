@@ -20,7 +20,7 @@ REGIONS = ("GB", "DE", "AT", "CH", "FR", "IT", "ES", "US", "IE", "BE")
 CERTAIN = 0.4  # Presidio's score from which a match counts; below are bare runs of digits that could be anything
 FEWEST_DIGITS = 5
 BESIDE = 60  # signs beside an address in which parts of it are looked for
-SECONDS = 5.0  # for one pattern over one text
+SECONDS = 5  # for one pattern over one text
 # A word before the @ is at least a letter; a handle has three signs or more.
 HANDLES = (
     r"(?<![\w@.])@[\w](?:[\w.\-]*\w)?",
@@ -46,12 +46,27 @@ class TimedOut(Exception):
     """A pattern took too long over a text, so that nobody knows what it holds."""
 
 
+class _Log(logging.Handler):
+    """Takes what Presidio logs, and keeps of it whether a pattern took too long, which it tells nowhere else."""
+
+    has_timed_out = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.has_timed_out |= "timed out" in str(record.msg)
+
+
+LOG = _Log()
+
+
 def find(text: str) -> Iterator[Span]:
     """Spans of the text that are written like something that tells of an identity. Raises TimedOut."""
     has_digits = sum(sign.isdigit() for sign in text) >= FEWEST_DIGITS
     for recogniser, entity, kind in _presidio():
         if kind in (Kind.EMAIL, Kind.URL) or has_digits:
+            LOG.has_timed_out = False
             yield from _asked(recogniser, entity, kind, text)
+            if LOG.has_timed_out:
+                raise TimedOut
     for kind, patterns in ((Kind.EMAIL, EMAILS), (Kind.URL, URLS), (Kind.HANDLE, HANDLES), (Kind.PHONE, PHONES), (Kind.ID, IDS),
                            (Kind.DATE, DATES), (Kind.ADDRESS, ADDRESSES)):
         for pattern in patterns:
@@ -109,10 +124,14 @@ def _is_missing_blank(url: str) -> bool:
 
 @cache
 def _presidio() -> tuple[tuple[Any, str, Kind], ...]:
-    """Presidio's recognisers, without a model. They log what they could not check, so their log is closed: it holds texts."""
+    """Presidio's recognisers, without a model. Their log quotes texts, so it goes nowhere; it tells that a pattern took long."""
+    from presidio_analyzer import pattern_recognizer
     from presidio_analyzer import predefined_recognizers as p
+    from presidio_analyzer.predefined_recognizers.generic import iban_recognizer
 
-    logging.getLogger("presidio-analyzer").disabled = True
+    pattern_recognizer.REGEX_TIMEOUT_SECONDS = iban_recognizer.REGEX_TIMEOUT_SECONDS = SECONDS
+    log = logging.getLogger("presidio-analyzer")
+    log.handlers, log.propagate = [LOG], False
 
     class Email(p.EmailRecognizer):
         """Takes every domain: the list of those that exist would be fetched, and an address under another one is one too."""

@@ -17,7 +17,7 @@ from jobs.ledger.accounts import Entry
 from jobs.run import aggregate, consent, consent_loss, differencing, epochs, pseudonyms, stopped
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
-from jobs.stages import permit, pseudonymise, statements, treat
+from jobs.stages import permit, pseudonymise, scrub, statements, treat
 from jobs.stages.use import Use
 from jobs.workspace import Workspace, workspace
 
@@ -45,8 +45,8 @@ def build(settings: Settings, product_id: str) -> Report:
         with workspace(shell.settings.lake_root, name, shell.lake.spark) as work:  # Cleared where there is nothing to do, too.
             if not (is_current(product, held, versions, now) and held["use"] == use
                     and differencing.stands(shell, product, version, held)):
-                frames, entries, until, loss = _permitted(shell, product, versions, now, work)
-                rows, made, compared = _protected(shell, product, frames, use, work, now)
+                frames, entries, until, loss, known = _permitted(shell, product, versions, now, work)
+                rows, made, compared = _protected(shell, product, (frames, known), use, work, now)
                 noted = _noted(shell, product, entries, made, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
                         **compared, "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in noted]}
@@ -92,9 +92,9 @@ def _noted(shell: Shell, product: Product, permitted: list[tuple[str, Entry]], m
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
-               work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int]]:
+               work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int], DataFrame]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
-    decisions hold if nobody says anything new, and what is noted of the consent-loss report."""
+    decisions hold if nobody says anything new, what is noted of the consent-loss report, and what is known of people by the links that were followed."""
     use = Use.of(product, now)
     if use.legal_basis.rests_on_consent:
         stopped.refuse(shell)
@@ -107,7 +107,8 @@ def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: da
         entries.extend(("permit", entry) for entry in found)
         frames[name] = applied.where("is_permitted").drop("is_permitted", "reason_code")
     loss = consent_loss.write(shell, product, versions, decided.links, decided.decisions, now)
-    return frames, entries, decided.until.isoformat() if decided.until else None, loss
+    known = scrub.known(decided.links, shell.lake.read(consent.IDENTITY, versions[consent.IDENTITY]))
+    return frames, entries, decided.until.isoformat() if decided.until else None, loss, known
 
 
 def judged(shell: Shell, table: tuple[str, int], decided: consent.Decided,
@@ -132,15 +133,22 @@ def _module(product_id: str) -> Any:
         return importlib.import_module(f"jobs.products.{base}")
 
 
-def _protected(shell: Shell, product: Product, frames: dict[str, DataFrame], use: dict[str, Any], work: Workspace,
-               now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]], dict[str, Any]]:
-    """The rows that may be released, the account of the rest, and what is noted of them; built = released + suppressed."""
+def _protected(shell: Shell, product: Product, permitted: tuple[dict[str, DataFrame], DataFrame], use: dict[str, Any],
+               work: Workspace, now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]], dict[str, Any]]:
+    """The rows that may be released, the account of the rest, and what is noted of them; built = released + suppressed.
+
+    permitted: the rows of each input, and what is known of people, of which texts are scrubbed.
+    """
+    frames, known = permitted
     module, inputs = _module(product.id), {name.split(".")[1]: frame for name, frame in frames.items()}
     if product.is_aggregate:
         candidate = candidate_id(product.id, shell.lake.version(product.table.name) + 1)
         rows, entries, noted = aggregate.made(shell, product, module, inputs, candidate, work, now)
         return rows, [("protect", entry) for entry in entries], noted
-    built, epoch = work.keep("built", module.build(**inputs)), (use["pseudonym_domain"], use["pseudonym_epoch"])
+    built, epoch = module.build(**inputs), (use["pseudonym_domain"], use["pseudonym_epoch"])
+    if scrub.texts(product.table.columns):
+        built = scrub.apply(built, product.table.columns, known)
+    built = work.keep("built", built)
     pseudonyms.complete(shell, *epoch, built)
     own = pseudonymise.apply(built, pseudonyms.of(shell, *epoch), product.table.pseudonym_column)
     rows = treat.apply(own, product.table.columns, pseudonymise.SEED, now.date())

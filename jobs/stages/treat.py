@@ -17,6 +17,7 @@ from contracts import table
 from contracts.areas import AREAS, MERGED
 from contracts.treatments import TAKES, AgeBand, Area, Band, DateShift, Mask, Year
 from contracts.vocabulary import Treatment
+from jobs.stages.scrub import SCRUBBED
 
 AS_IT_IS = (Treatment.KEEP, Treatment.PSEUDONYM)  # A pseudonym is in its column already.
 OLD = 90  # 45 CFR 164.514(b)(2)(i)(C): ages over 89 are one category.
@@ -36,7 +37,7 @@ def apply(rows: DataFrame, columns: Sequence[table.Column], seed: str, on: date)
     which their dates are moved. on: the day on which ages are looked at. Raises Unfit.
     """
     types = {f.name: TYPES.get(f.dataType.typeName(), f.dataType.typeName()) for f in rows.schema.fields}
-    return rows.select(*[_treated(column, types.get(column.name), F.col(seed), on).alias(column.name) for column in columns])
+    return rows.select(*[_treated(column, types.get(_held_in(column)), F.col(seed), on).alias(column.name) for column in columns])
 
 
 def lost(rows: DataFrame, treated: DataFrame, columns: Sequence[table.Column]) -> dict[str, int]:
@@ -134,8 +135,14 @@ def coarser(value: Column, options: AgeBand | Area | Band | Mask | Year, on: dat
             return mask(value, options)
 
 
+def _held_in(column: table.Column) -> str:
+    """The column that a treatment is made from: a scrubbed text stands beside the one that it was."""
+    return SCRUBBED + column.name if column.treatment is Treatment.SCRUB else column.name
+
+
+
 def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> Column:
-    value, options, treatment = F.col(column.name), column.treatment_options, column.treatment
+    value, options, treatment = F.col(_held_in(column)), column.treatment_options, column.treatment
     if treatment in TAKES and held not in TAKES[treatment]:
         raise Unfit(f"column {column.name} is treated by {treatment}, which takes {' or '.join(TAKES[treatment])}; what is "
                     f"built is {held}")
@@ -143,6 +150,6 @@ def _treated(column: table.Column, held: str | None, seed: Column, on: date) -> 
         return date_shift(value, held == "timestamp", seed, options)
     if options is not None:
         return coarser(value, options, on)
-    if treatment in AS_IT_IS:
+    if treatment in (*AS_IT_IS, Treatment.SCRUB):
         return value
     raise Unfit(f"column {column.name} has treatment {treatment}, which nothing does to rows about persons")

@@ -53,7 +53,8 @@ def isolating(beside: DataFrame, candidate: DataFrame, history: DataFrame, keys:
         (F.coalesce("value", F.lit(0.0)) - F.coalesce("was", F.lit(0.0))).alias("moved")), keys, levels)
     sums = [F.sum(name).alias(name) for name in ("moved", "shown", "most")]
     at_least = F.greatest(F.max("one_way"), F.floor(F.sum("one_way") / F.greatest(F.max("spread"), F.lit(1))))
-    sure = F.when(F.min(F.col("is_plain").cast("int")) == 1, at_least).otherwise(0)  # Whom a cell hides now may be who left it for another.
+    # Where a cell was shown and is hidden, whom it hides may be who left it for another.
+    sure = F.when(F.min(F.col("is_plain").cast("int")) == 1, at_least).otherwise(0)
     is_in_doubt = (F.col("sure") < fewest) & (F.abs("shown") < F.lit(fewest) * F.col("most"))
     doubtful = parts.groupBy("union", "number").agg(*sums, sure.alias("sure"), F.count(F.lit(1)).alias("cells")).where(
         (F.col("moved") != 0) & (F.col("cells") > 1) & is_in_doubt)

@@ -52,7 +52,7 @@ CASES: dict[str, Case] = {
     "no dataCategory of a column": (OBSERVATION, "          - {property: dataCategory, value: identifying}\n", "", "name: device_id",
                                     ("column device_id of core.observation has no dataCategory", "one of identifying, contact")),
     "no treatment of a product column": (OPTIN, "          - {property: treatment, value: keep}\n", "", "name: channel_code",
-                                         ("column channel_code has no treatment", "write one of keep, pseudonym, date_shift, year, age_band, area, band, mask, aggregate")),
+                                         ("column channel_code has no treatment", "write one of keep, pseudonym, date_shift, year, age_band, area, band, mask, scrub, aggregate")),
     "no treatment in an extract": (PARTNER, "          - {property: treatment, value: keep}\n", "", "name: observed_on",
                                    ("column observed_on has no treatment",)),
     "unknown legal basis": (APP, BASIS, BASIS.replace("explicit_consent", "consnt"), "consnt", ("legalBasis: Input should be 'consent'",

@@ -10,6 +10,7 @@ from contracts.load import ContractError, catalog, one
 from contracts.model import Column, Product
 from contracts.together import refuse_misfit
 from contracts.translate import TranslationError
+from contracts.vocabulary import DataCategory, Treatment
 from tests.contracts.broken import GLUCOSE, OBSERVATION, OPTIN, OWN, PARTNER, PROFILE, Case, is_refused
 
 KEPT_DAY = """        logicalType: date
@@ -22,6 +23,10 @@ KEPT_DAY = """        logicalType: date
           - {property: dataCategory, value: health}
           - {property: treatment, value: %s}
 """
+SEX = """[core.identity.sex_code]
+        customProperties:
+          - {property: dataCategory, value: %s}
+          - {property: treatment, value: %s}"""
 OF_PRODUCT = "product.glucose_daily"
 SHIFT, OPTIONS = "date_shift", "          - {property: treatmentOptions, value: {%s}}\n"
 WHOLE = OPTIONS % "maxDays: 182, keepWeekday: false"
@@ -62,6 +67,18 @@ CASES: dict[str, Case] = {
                           ("column region_code cuts core.identity.family_name, which is identifying, to an area",)),
     "a moved date that may not be in the future": (PARTNER, day("keep"), day(SHIFT, WHOLE + "          - {property: notInFuture, value: true}\n"),
                                                    "notInFuture", ("notInFuture cannot hold of a date that is moved",)),
+    "a text as it is": (PROFILE, SEX % ("demographic", "keep"), SEX % ("free_text", "keep"), "name: sex_code",
+                        ("column sex_code is free_text: it may not leave core as it is; write treatment scrub",)),
+    "a text under another treatment": (PROFILE, SEX % ("demographic", "keep"), SEX % ("free_text", "mask") + "\n" + OPTIONS.rstrip("\n") % "keepLast: 1",
+                                       "name: sex_code", ("column sex_code is free_text: it may not leave core under treatment mask; write scrub",)),
+    "a text that nobody is asked about": (PROFILE, SEX % ("demographic", "keep"), SEX % ("demographic", "scrub"), "name: sex_code",
+                                          ("column sex_code is scrubbed, but demographic; write dataCategory free_text",)),
+    "a text that must be there": (PROFILE, "physicalType: string\n        transformSourceObjects: " + SEX % ("demographic", "keep"),
+                                  "physicalType: string\n        required: true\n        transformSourceObjects: " + SEX % ("free_text", "scrub"),
+                                  "name: sex_code", ("column sex_code is scrubbed and required; take required out",)),
+    "an image": (PROFILE, "logicalType: string\n        physicalType: string\n        transformSourceObjects: " + SEX % ("demographic", "keep"),
+                 "logicalType: string\n        physicalType: binary\n        transformSourceObjects: " + SEX % ("demographic", "keep"), "name: sex_code",
+                 ("column sex_code is binary: images and files may not leave core; drop it",)),
     "a band among counts": (OPTIN, "treatment, value: keep}\n", "treatment, value: mask}\n" + OPTIONS % "keepLast: 1", "name: channel_code",
                             ("column channel_code has treatment mask; aggregates have one of keep, aggregate",)),
     "counts among persons": (GLUCOSE, day("keep", base="core.observation").replace("observed_on", "effective_at"),
@@ -125,3 +142,35 @@ def test_a_treatment_of_a_core_column_is_refused(tmp_path: Path) -> None:
     path.write_text(text.replace(there, there + "          - {property: treatment, value: keep}\n", 1), "utf-8")
     with pytest.raises(ContractError, match=r"has a treatment or an identifier, which nothing follows; products and partners have them"):
         one(path)
+
+
+def test_a_text_is_scrubbed_where_its_people_are_known() -> None:
+    """Made of texts alone, in the product; its extract keeps what was scrubbed, and scrubs nothing itself."""
+    known = catalog()
+    glucose, partner = known.products["glucose_daily"], known.recipients["glycemia_institute"]
+
+    def text(treatment: str, *origins: str) -> Column:
+        return Column.model_validate({"name": "text", "type": "string", "description": "A text.", "category": "free_text", "treatment": treatment,
+                                      "origins": origins})
+
+    def product(column: Column) -> Product:
+        inputs = (*glucose.inputs, "core.message", "core.identity")
+        return glucose.model_copy(update={"inputs": inputs, "data_categories": (*glucose.data_categories, DataCategory.FREE_TEXT),
+                                          "table": glucose.table.model_copy(update={"columns": (*glucose.table.columns, column)})})
+
+    def refused(held: Column, column: Column) -> str:
+        wider = partner.model_copy(update={"table": partner.table.model_copy(update={"columns": (*partner.table.columns, column)})})
+        with pytest.raises(TranslationError) as caught:
+            refuse_misfit(wider, known.tables, {"glucose_daily": product(held)}, ())
+        return str(caught.value)
+
+    scrubbed = text("scrub", "core.message.text")
+    refuse_misfit(product(scrubbed), known.tables, {}, ())
+    with pytest.raises(TranslationError, match="column text scrubs core.identity.family_name, which is identifying"):
+        refuse_misfit(product(text("scrub", "core.message.text", "core.identity.family_name")), known.tables, {}, ())
+    kept = text("keep", "product.glucose_daily.text")
+    assert "write keep, since product glucose_daily treats it by scrub" in refused(scrubbed, text("scrub", "product.glucose_daily.text"))
+    plain = scrubbed.model_copy(update={"category": DataCategory.BEHAVIOURAL, "treatment": Treatment.KEEP})
+    assert "but product glucose_daily does not scrub it" in refused(plain, kept)
+    wider = partner.model_copy(update={"table": partner.table.model_copy(update={"columns": (*partner.table.columns, kept)})})
+    refuse_misfit(wider, known.tables, {"glucose_daily": product(scrubbed)}, ())

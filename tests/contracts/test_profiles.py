@@ -106,7 +106,7 @@ def test_it_is_refused_where_it_is_not(tmp_path: Path, column: str, scheme: str,
 
 @pytest.mark.parametrize(("there", "instead", "said"), [
     ("oldest: 89", "oldest: old", r":5: oldest: Input should be a valid integer"),
-    ("    Coding.system: keep", "    Coding.system: encrypt", r":\d+: fhir.elements.Coding.system: Input should be 'keep', 'drop', 'pseudonym', 'year' or 'area'"),
+    ("    Coding.system: keep", "    Coding.system: encrypt", r":\d+: fhir.elements.Coding.system: Input should be 'keep', 'drop', 'pseudonym', 'year', 'area' or 'scrub'"),
     ("    boolean: keep", "    boolean: keep\n    boolean", r":\d+: is not YAML"),
     ("id: hipaa_safe_harbor", "id: other", r":2: id is other, the file is called hipaa_safe_harbor.yaml"),
     ("  ageCodes:", "  ages: []\n  ageCodes:", r":\d+: fhir.ages: Extra inputs are not permitted"),

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from contracts.protection import ROW_TREATMENTS
 from contracts.table import Column
 from contracts.vocabulary import Treatment
-from jobs.stages import treat
+from jobs.stages import scrub, treat
 
 AGES = [(-1, None), (0, "0-4"), (4, "0-4"), (5, "5-9"), (42, "40-44"), (84, "80-84"), (88, "85-89"), (89, "85-89"), (90, "90+"),
         (117, "90+"), (150, "90+"), (151, None), (None, None)]
@@ -40,6 +40,8 @@ def treated(frame: Any, schema: str, values: list[Any], made: Column) -> list[An
     """What a treatment makes of values, in their order."""
     rows = frame(f"at int, {schema}, date_seed long", [(i, value, 11) for i, value in enumerate(values)])
     at = column("at", "int", "keep")
+    if made.treatment is Treatment.SCRUB:
+        rows = scrub.apply(rows.selectExpr("*", "'k' AS person_key"), (made,), frame(f"person_key string, {scrub.KNOWN} string", []))
     return [row[made.name] for row in treat.apply(rows, (at, made), "date_seed", ON).orderBy("at").collect()]
 
 
@@ -108,7 +110,8 @@ def test_what_could_not_be_treated_is_counted(frame: Any) -> None:
 SAMPLES: dict[str, tuple[str, Any, str, dict[str, Any]]] = {
     "date_shift": ("date", date(2024, 2, 27), "date", {"max_days": 30, "keep_weekday": False}), "year": ("date", date(2024, 2, 27), "int", {"oldest": 89}),
     "age_band": ("int", 42, "string", {"width": 5}), "area": ("string", "02139", "string", {"scheme": "us_zip3"}),
-    "band": ("double", 5.5, "string", {"edges": [1]}), "mask": ("string", "A123", "string", {"keep_last": 1})}
+    "band": ("double", 5.5, "string", {"edges": [1]}), "mask": ("string", "A123", "string", {"keep_last": 1}),
+    "scrub": ("string", "My name is Anna Weber.", "string", {})}
 
 
 @pytest.mark.parametrize("name", [str(t) for t in ROW_TREATMENTS])

@@ -255,3 +255,14 @@ def test_an_area_is_that_of_a_product_s_column(spark: SparkSession, scheme: Any,
     rows = spark.createDataFrame([(i, code) for i, code in enumerate(CODES)], "at int, code string")
     made = rows.select("at", treat.area(F.col("code"), Area(scheme=scheme)).alias("area")).orderBy("at").collect()
     assert [row["area"] for row in made] == [area(code, scheme) for code in CODES]
+
+
+def test_a_text_is_scrubbed_where_a_profile_says_so() -> None:
+    safe_harbor = profile("hipaa_safe_harbor", folders())
+    fhir = safe_harbor.fhir.model_copy(update={"elements": {
+        **safe_harbor.fhir.elements, "Observation.note": "keep", "Annotation.text": "scrub"}})
+    treating = Deidentifier(safe_harbor.model_copy(update={"fhir": fhir}), b"k" * 32, date(2026, 11, 30))
+    notes = [{"text": "My name is Anna Weber, call me."}, {"text": "Mijn pomp is kapot en niemand belt mij terug."}]
+    left = treating.resource({"resourceType": "Observation", "status": "final", "note": notes})
+    assert left["note"] == [{"text": "My name is [NAME_1], call me."}]
+    assert treating.counts["scrub"] == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from datetime import date
 
 import pytest
 
+from jobs.freetext import patterns
 from jobs.freetext.known import Known, KnownIdentities
 from jobs.freetext.scrub import LONGEST, Withheld, scrub
 from jobs.freetext.spans import Kind, Span, joined, replaced
@@ -44,6 +46,7 @@ WITHHELD = [
     ("😀" * (LONGEST - 1), None, Withheld.NO_WORDS), ("12 34 / 56", None, Withheld.NO_WORDS),
     ("😀" * 262_144, None, Withheld.TOO_LONG), ("a" * (LONGEST + 1), "en", Withheld.TOO_LONG),
     ("De pomp is sinds gisteren kapot en niemand belt mij terug.", None, Withheld.UNKNOWN_LANGUAGE),
+    ("Mijn pomp is kapot en niemand belt.", None, Withheld.UNKNOWN_LANGUAGE),
     ("A bomba não funciona desde ontem e ninguém me ligou de volta.", None, Withheld.UNKNOWN_LANGUAGE),
     ("Pompa przestała działać wczoraj i nikt nie oddzwonił.", None, Withheld.UNKNOWN_LANGUAGE),
     ("Pompa nu mai funcționează de ieri și nimeni nu m-a sunat.", None, Withheld.UNKNOWN_LANGUAGE),
@@ -114,3 +117,26 @@ def test_no_socket_is_opened_and_nothing_is_logged(monkeypatch: pytest.MonkeyPat
     done = scrub("Mail a.b@strange.zzzz, page strange.zzzz/me, IBAN ÄÖ89 3704 0044 0532 0130 00 or DE00 3704 0044 0532 0130 0Ä.", "en")
     assert done.text is not None and "[EMAIL_1]" in done.text
     assert caplog.text == ""
+    log = logging.getLogger("presidio-analyzer")  # It quotes texts: pytest alone listens beside the handler that forgets them.
+    assert not log.propagate and [h for h in log.handlers if not type(h).__module__.startswith("_pytest")] == [patterns.LOG]
+
+
+@pytest.mark.parametrize("log", ["Regex pattern '%s' timed out after %s seconds, skipping.", "something else %s %s"])
+def test_a_text_over_which_a_pattern_took_too_long_is_withheld(monkeypatch: pytest.MonkeyPatch, log: str) -> None:
+    scrub("The pump is broken.")
+
+    def analyze(*_: object) -> list[object]:
+        logging.getLogger("presidio-analyzer").warning(log, "Email", 5)
+        return []
+
+    monkeypatch.setattr(patterns._presidio()[0][0], "analyze", analyze)
+    assert scrub("The pump is broken.").withheld == (Withheld.TOOK_TOO_LONG if "timed out" in log else None)
+
+
+@pytest.mark.parametrize("text", ["a" * 99_999, "1" * 99_999, "Aa" * 49_999, "a@" * 49_999, "a." * 49_999, "Anna " * 19_999, "12 " * 33_000,
+                                  "an der " * 14_000, "\n" * 99_000 + "a"])
+def test_a_text_made_to_be_slow_is_scrubbed_or_withheld(text: str) -> None:
+    """Whichever of the two: nothing of it may be passed on unread, and it ends."""
+    done = scrub(text, "en")
+    assert (done.text is None) == (done.withheld is not None)
+    assert done.withheld in (None, Withheld.TOOK_TOO_LONG, Withheld.NO_WORDS)
