@@ -94,7 +94,8 @@ def _noted(shell: Shell, product: Product, permitted: list[tuple[str, Entry]], m
 def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
                work: Workspace) -> tuple[dict[str, DataFrame], list[tuple[str, Entry]], str | None, dict[str, int], DataFrame]:
     """The rows of each input that may go on, with their person_key, the account of what was withheld, until when these
-    decisions hold if nobody says anything new, what is noted of the consent-loss report, and what is known of people by the links that were followed."""
+    decisions hold if nobody says anything new, what is noted of the consent-loss report, and what is known of people by
+    the links that were followed."""
     use = Use.of(product, now)
     if use.legal_basis.rests_on_consent:
         stopped.refuse(shell)
