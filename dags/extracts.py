@@ -18,9 +18,7 @@ from contracts.model import Recipient
 
 OFFICERS = {"Officer": {"DAGs": {"can_read", "can_edit"}}}
 SHOWN = ("{% set it = ti.xcom_pull(task_ids='prepare') %}Extract `{{ it['extract_id'] }}`, {{ it['rows'] }} rows, "
-         "manifest_sha256 `{{ it['manifest_sha256'] }}`, asked for by {{ dag_run.triggering_user_name }}.\n\n"
-         "{{ it['anonymity'] }}; {{ it['linked_percent'] }} percent of people linkable by others' extracts "
-         "({{ it['max_linked_percent'] }} allowed).")
+         "manifest_sha256 `{{ it['manifest_sha256'] }}`, asked for by {{ dag_run.triggering_user_name }}.\n\n{{ it['told'] }}.")
 
 
 def run(context: Any) -> tuple[str, ...]:

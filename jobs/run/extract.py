@@ -57,7 +57,7 @@ def prepare(settings: Settings, recipient_id: str, dag_run: tuple[str, str]) -> 
             "rows": sum(f["rows"] for f in body["files"]), "prepared_at": datetime.fromisoformat(body["created_at"])})
         shell.report.change(extracts.EXTRACT)
         shell.report.facts.update(extract_id=extract_id, manifest_sha256=digest, rows=sum(f["rows"] for f in body["files"]),
-                                  anonymity=stage.told(body["anonymity"]), **body["linked"])
+                                  told=stage.told(body["anonymity"], body["linked"]), **body["linked"])
         shell.trail.reads(f"product.{recipient.product}", *consent.TABLES)
         shell.trail.writes(f"extract.{extract_id}", {c.name: list(c.origins) for c in recipient.table.columns})
         return shell.report

@@ -42,16 +42,19 @@ def manifest(recipient: Recipient, extract_id: str, release: Mapping[str, Any], 
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def told(anonymity: Mapping[str, Any]) -> str:
-    """What a manifest says of the anonymity of its rows, for the officer who is to approve them: in words, without a value."""
+def told(anonymity: Mapping[str, Any], linked: Mapping[str, float]) -> str:
+    """What a manifest says of its rows' anonymity, and of whom others' extracts link to them, for the officer who is to approve
+    them: in words, without a value."""
     levels = ", ".join(f"{name} at level {at['level']} of {at['of']}" for name, at in anonymity.get("levels", {}).items())
     groups = f"{anonymity['groups']} groups of at least {anonymity['smallest_group']} people (k {anonymity['k']})"
+    beside = (f"{linked['linked_percent']:g} percent of people linkable by others' extracts "
+              f"({linked['max_linked_percent']:g} allowed)")
     if not levels:
-        return f"{groups}; no quasi-identifiers: {anonymity['reason']}"
+        return f"{groups}; no quasi-identifiers: {anonymity['reason']}; {beside}"
     risk = anonymity["risk"]
     return (f"{groups}; {levels}; {anonymity['suppressed']} rows suppressed, {anonymity['told_apart']} kept back "
             f"beside earlier extracts; who knows one row of a person finds them with a chance of "
-            f"{risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}")
+            f"{risk['average']:.2%} on average and {risk['maximum']:.2%} at most; loss {anonymity['loss']:.1%}; {beside}")
 
 
 def schema(recipient: Recipient, product: Product, levels: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -93,11 +94,17 @@ class Watch:
                     shown = "\0".join((*process.cmdline(), *(f"{k}={v}" for k, v in process.environ().items())))
                     self.seen[f"process list of {name} {process.pid} {process.name()}"] = shown.encode()
         for folder in self.folders:
-            for path in folder.rglob("*"):
+            for path in _there(folder):
                 with suppress(OSError):
                     if path.is_file() and (mark := (str(path), path.stat().st_size)) not in self._known:
                         self._known.add(mark)
                         self.seen[f"during {name}: {path}"] = path.read_bytes()
+
+
+def _there(folder: Path) -> Iterator[Path]:
+    """The files of a folder, of which any may go while it is looked through."""
+    for where, _, names in os.walk(folder):
+        yield from (Path(where) / name for name in names)
 
 
 @contextmanager

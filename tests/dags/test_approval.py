@@ -54,7 +54,7 @@ def test_an_unknown_answer_and_a_timeout_fail(approve: Any, monkeypatch: pytest.
 
 
 def test_the_officer_is_shown_the_manifest(approve: Any) -> None:
-    assert all(word in approve.body for word in ("extract_id", "manifest_sha256", "rows", "anonymity", "triggering_user_name"))
+    assert all(word in approve.body for word in ("extract_id", "manifest_sha256", "rows", "told", "triggering_user_name"))
     assert approve.template_fields == ("subject", "body")
 
 

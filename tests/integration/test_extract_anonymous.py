@@ -75,8 +75,8 @@ def test_every_group_that_leaves_has_rows_of_k_people(uneven: Settings, airflow:
 
 def test_the_officer_is_told_and_told_the_same_again(uneven: Settings, airflow: Run) -> None:
     first, again = (prepared(uneven, airflow, "told") for _ in range(2))
-    assert first["anonymity"] == again["anonymity"]
-    assert all(part in first["anonymity"] for part in ("groups of at least ", "(k 7)", "observed_on at level 0 of 0", "readings at level ", "rows suppressed", "loss "))
+    assert first["told"] == again["told"]
+    assert all(part in first["told"] for part in ("groups of at least ", "(k 7)", "observed_on at level 0 of 0", "readings at level ", "rows suppressed", "loss "))
 
 
 def test_people_who_share_too_little_leave_in_another_shape_and_the_key_goes(uneven: Settings, airflow: Run, monkeypatch: pytest.MonkeyPatch) -> None:

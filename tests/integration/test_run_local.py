@@ -44,7 +44,7 @@ if not done.exists():
                "release": lambda: ["ledger.release"], "recall": list, "extract": lambda: ["ledger." + kinds[words[1]]]}}[words[0]]()
     done.write_text(json.dumps({{k: v for k, v in os.environ.items() if k.startswith("CONCORD_CONNECTION_")}}))
 print(json.dumps({{"result": "done" if changed else "unchanged", "changed": changed, "extract_id": "x-1", "rows": 3,
-                  "manifest_sha256": "ab" * 32, "anonymity": "2 groups of at least 7 people"}}))
+                  "manifest_sha256": "ab" * 32, "told": "2 groups of at least 7 people"}}))
 """
 
 
