@@ -39,10 +39,13 @@ def mark(rows: DataFrame, person: str, key: Sequence[str], told_by: Sequence[str
     """
     now = told(rows, person, key, told_by, None)
     before = reduce(DataFrame.unionByName, earlier)
-    # The exclusive or of hashes stands for the set of them; in which delivery a word was told is part of it.
+    # The exclusive or of hashes stands for the set of them; where words changed, when each was told is part of it.
     again = before.join(now.select("person", "row").distinct(), on=["person", "row"], how="left_semi")
-    each = now.unionByName(again).select("person", "row", F.xxhash64("words", F.coalesce(WHEN, F.lit(NOW))).alias("_word"))
-    words = each.distinct().groupBy("person", "row").agg(F.bit_xor("_word").alias("_words"))
+    word = F.xxhash64("words", F.coalesce(WHEN, F.lit(NOW)))
+    each = now.unionByName(again).select("person", "row", "words", word.alias("_word"))
+    one, all_of_them = F.min("words"), F.bit_xor("_word")
+    words = each.distinct().groupBy("person", "row").agg(
+        F.when(one == F.max("words"), one).otherwise(all_of_them).alias("_words"))
     seen = before.select("person", F.xxhash64(WHEN).alias("_in")).distinct().groupBy("person").agg(
         F.bit_xor("_in").alias("_seen"))
     known = words.join(seen, on="person", how="left").withColumn("_seen", F.coalesce("_seen", F.lit(0)))

@@ -19,12 +19,14 @@ from contracts.anonymity import Anonymity
 from contracts.hierarchies import EXACT
 from contracts.model import Column, Recipient
 from jobs.files import Files
+from jobs.run.asking import Question
 from jobs.run.delivered import folder
 from jobs.run.extract import deliver, prepare, record
+from jobs.run.key_epochs import rotate
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from tests import small_lake
-from tests.integration.airflow_stand_in import Run, serving
+from tests.integration.airflow_stand_in import Run, Users, serving
 from tests.integration.test_extract import filled
 
 ONE, OTHER = "glycemia_institute", "other_lab"
@@ -58,10 +60,10 @@ def known_by(*columns: str) -> dict[str, Any]:
     return {"anonymity": Anonymity.model_validate({**asked, "reason": reason}), "hierarchies": ()}
 
 
-def one() -> Recipient:
-    """The partner's contract as it would be if it told exact numbers of readings."""
+def one(**changes: Any) -> Recipient:
+    """The partner's contract as it would be if it told exact numbers of readings, with changes."""
     recipient = catalog().recipients[ONE]
-    return recipient.model_copy(update={**treated(recipient, readings=NUMBERS), **known_by("observed_on")})
+    return recipient.model_copy(update={**treated(recipient, readings=NUMBERS), **known_by("observed_on"), **changes})
 
 
 def other(**changes: Any) -> Recipient:
@@ -90,6 +92,13 @@ def partners(bucket: str) -> Iterator[tuple[Run, pytest.MonkeyPatch]]:
         patch.setitem(catalog().recipients, ONE, one())
         patch.setitem(catalog().recipients, OTHER, other())
         yield airflow, patch
+
+
+def another_key(home: Settings, domain: str) -> None:
+    """An officer begins another epoch of a domain."""
+    with serving(Users()) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONCORD_CONNECTION_CONCORD_AIRFLOW", json.dumps({"base_url": address, "login": "concord", "password": "x", "ca_file": ""}))
+        rotate(home, domain, Question(b'{"token": "officers-token"}'))
 
 
 def prepared(home: Settings, airflow: Run, recipient: str, run_id: str) -> dict[str, Any]:

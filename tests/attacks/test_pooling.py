@@ -17,8 +17,10 @@ from tests.attacks.pooled import (
     MOVED,
     ONE,
     OTHER,
+    another_key,
     joined,
     known_by,
+    one,
     other,
     partners,
     prepared,
@@ -63,6 +65,25 @@ def test_what_would_be_linked_is_not_prepared_once_another_has_it(world: World) 
         prepared(home, airflow, OTHER, "now")
 
 
+def test_another_key_of_the_other_hides_nobody(world: World) -> None:
+    """Whoever has both has both epochs of the other; each person is one."""
+    home, airflow, _ = world
+    sent(home, airflow, ONE)
+    another_key(home, ONE)
+    sent(home, airflow, ONE, "under another key")
+    with pytest.raises(Linkable, match=f"those of {ONE} finds 100.0 percent of the {PEOPLE} people"):
+        prepared(home, airflow, OTHER, "now")
+
+
+def test_pseudonyms_that_another_had_are_not_given_away_again(world: World) -> None:
+    home, airflow, patch = world
+    sent(home, airflow, ONE)
+    patch.setitem(catalog().recipients, ONE, one(pseudonym_domain="another"))
+    patch.setitem(catalog().recipients, OTHER, other(pseudonym_domain=ONE))
+    with pytest.raises(Linkable, match=f"{ONE} was delivered pseudonyms of domain {ONE}; write one for {OTHER} that nobody else had"):
+        prepared(home, airflow, OTHER, "now")
+
+
 def test_two_that_were_prepared_before_either_left_meet_at_delivery(world: World) -> None:
     home, airflow, _ = world
     both = [prepared(home, airflow, recipient, "early")["extract_id"] for recipient in (ONE, OTHER)]
@@ -76,14 +97,14 @@ def test_bands_and_moved_days_are_delivered_and_link_few(world: World) -> None:
     home, airflow, patch = world
     patch.setitem(catalog().recipients, OTHER, other(
         **treated(other(), drop=("readings",), time_in_range_percent=BANDS, observed_on=MOVED), **known_by()))
-    one = sent(home, airflow, ONE)
+    rows = sent(home, airflow, ONE)
     facts = prepared(home, airflow, OTHER, "treated")
     assert 0 < facts["linked_percent"] <= facts["max_linked_percent"] == 5
     assert facts["beside"] == {ONE: {"people": PEOPLE, "linked_percent": facts["linked_percent"]}}
     assert deliver(home, facts["extract_id"]).result == "done"
     two = sent(home, airflow, OTHER, "treated")
-    as_they_could = [{"person_id": r["person_id"], "time_in_range_percent": "<50" if r["time_in_range_percent"] < 50 else ">=50"} for r in one]
-    for guesses in (joined(one, two), joined(as_they_could, [{k: v for k, v in r.items() if k != "observed_on"} for r in two])):
+    as_they_could = [{"person_id": r["person_id"], "time_in_range_percent": "<50" if r["time_in_range_percent"] < 50 else ">=50"} for r in rows]
+    for guesses in (joined(rows, two), joined(as_they_could, [{k: v for k, v in r.items() if k != "observed_on"} for r in two])):
         assert right(guesses, truth(home)) <= 0.05 * PEOPLE
 
 

@@ -12,7 +12,9 @@ from contracts.anonymity import Anonymity
 from contracts.hierarchies import Declared
 from contracts.model import Recipient
 from jobs.errors import IntegrityError, NotAnonymous
-from jobs.stages.anonymise import anonymise, refuse_small
+from jobs.stages.anonymise import anonymise, refuse_small, whole_groups
+from jobs.stages.anonymise import left as said_of
+from jobs.stages.protect import MARK
 
 ROWS = "person string, day string, area string, dose long"
 CANARY = "90210"
@@ -121,3 +123,26 @@ def test_the_last_look_stops_what_the_search_should_have_prevented(frame: Any, r
 
 def test_the_last_look_takes_a_null_for_a_value(frame: Any) -> None:
     refuse_small(frame(ROWS, [("a", None, "x"), ("b", None, None)]), asking({"day": "exact"}, 2, 100, {"area": {"l": 2, "t": None}}), "person")
+
+
+@pytest.mark.parametrize(("gone", "sensitive", "stay"), [
+    ([], {}, [0, 1, 2, 3, 4]), ([0], {}, [3, 4]), ([2], {}, [0, 1, 3, 4]), ([2], {"dose": {"l": 2, "t": None}}, [0, 1])])
+def test_a_group_of_which_some_stay_back_stays_whole_or_not_at_all(frame: Any, gone: list[int], sensitive: dict[str, Any], stay: list[int]) -> None:
+    """Of the people of Monday one may stay back and the others are too few, or are all told one dose; Tuesday is a group of its own."""
+    rows = [("a", "mon", "x", 1), ("b", "mon", "x", 2), ("b", "mon", "x", 2), ("c", None, "x", 3), ("d", None, "x", 3)]
+    recipient = asking({"day": "exact"}, 2, 100, sensitive)
+    marked = frame(f"{ROWS}, {MARK} boolean", [(*row, n not in gone) for n, row in enumerate(rows)])
+    found = whole_groups(marked, recipient, "person")
+    assert found.columns == marked.columns
+    assert sorted((tuple(r)[:4] for r in found.where(MARK).collect()), key=str) == sorted((rows[n] for n in stay), key=str)
+
+
+def test_what_is_said_of_groups_is_of_the_rows_that_leave(frame: Any) -> None:
+    rows = frame(ROWS, [("a", "mon", "x", 1), ("b", "mon", "x", 2), ("b", "mon", "x", 2), ("c", None, "x", 3), ("d", None, "x", 3), ("e", None, "x", 3)])
+    assert said_of(rows, asking({"day": "exact"}), "person") == {"groups": 2, "smallest_group": 2, "risk": {"average": 2 / 5, "maximum": 1 / 2}}
+    assert said_of(rows, asking({}), "person") == {"groups": 1, "smallest_group": 5}
+
+
+def test_no_row_at_all_is_no_extract(frame: Any) -> None:
+    with pytest.raises(NotAnonymous, match="no row for glycemia_institute is left"):
+        refuse_small(frame(ROWS, []), asking({"day": "exact"}), "person")

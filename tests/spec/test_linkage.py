@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,6 +46,8 @@ PAIRS: list[tuple[dict[str, Any], dict[str, Any], Any, Any, bool | None]] = [
     (said("keep", "string"), said("mask", "string", keepLast=2), "abcdef", "***ef", True),
     (said("keep", "string"), said("year", "int", oldest=None), "2026", 2026, None),
     (said("mask", "string", keepLast=2), said("band", "string", edges=[1]), "***ef", "<1", None),
+    (said("keep", "date"), said("keep", "timestamp"), DAY, datetime(2026, 1, 1, 8, tzinfo=UTC), True),
+    (said("keep", "long"), said("keep", "double"), 5, 5.0, True), (said("keep", "long"), said("keep", "double"), 5, 5.5, False),
     (said("year", "int", before="yes", oldest=89), said("year", "int", before="yes", oldest=89), 1980, 1980, True),
 ]
 
