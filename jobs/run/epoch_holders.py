@@ -13,7 +13,7 @@ from contracts.model import Recipient
 from jobs.files import Files
 from jobs.ledger import extracts, releases
 from jobs.run import recall
-from jobs.run.extract import folder
+from jobs.run.delivered import folder
 from jobs.run.shell import Shell
 from jobs.stages.extract import MANIFEST
 

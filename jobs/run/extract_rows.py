@@ -35,6 +35,7 @@ def make(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, Any
     found = anonymise(treated, recipient, column)
     schema = stage.schema(recipient, product, found.said.get("levels", {}))
     anonymous = work.keep("anonymous", found.rows)
+    refuse_small(anonymous, recipient, column)
     beside = work.keep("beside", linkage.over_time(shell, recipient, schema, anonymous, now))
     told = work.keep("told", whole_groups(beside, recipient, column))
     apart = _apart(f"extract.{recipient.id}", found, told)

@@ -18,8 +18,8 @@ from contracts.hierarchies import Declared
 from contracts.model import Recipient
 from jobs.errors import IntegrityError, LostRace, NotAnonymous
 from jobs.ledger import accounts, extracts
-from jobs.run import extract
-from jobs.run.extract import folder
+from jobs.run import extract, extract_rows
+from jobs.run.delivered import folder
 from jobs.settings import Settings
 from jobs.stages import extract as stage
 from jobs.stages.anonymise import Anonymous
@@ -110,14 +110,14 @@ def test_what_cannot_be_made_anonymous_leaves_nothing(uneven: Settings, airflow:
 
 def test_a_search_that_lets_small_groups_through_is_stopped(uneven: Settings, airflow: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """All rows as they are, in the labels' place: the last look at what is to leave finds them."""
-    monkeypatch.setattr(extract, "anonymise", lambda rows, recipient, person: Anonymous(rows, {"-": 90}, {}))
+    monkeypatch.setattr(extract_rows, "anonymise", lambda rows, recipient, person: Anonymous(rows, {"-": 90}, {}))
     with pytest.raises(IntegrityError, match="groups of the rows for glycemia_institute are smaller or less diverse"):
         prepared(uneven, airflow, "let through")
 
 
 def test_killed_in_the_middle_and_run_again(uneven: Settings, airflow: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(extract, "refuse_small", lambda *_: (_ for _ in ()).throw(LostRace("killed")))
+        patch.setattr(extract_rows, "refuse_small", lambda *_: (_ for _ in ()).throw(LostRace("killed")))
         with pytest.raises(LostRace):
             prepared(uneven, airflow, "killed")
     killed, whole = (held(uneven, prepared(uneven, airflow, run)["extract_id"]) for run in ("killed", "not killed"))

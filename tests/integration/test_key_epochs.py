@@ -22,7 +22,8 @@ from jobs.files import Files
 from jobs.ledger import releases, withdrawals
 from jobs.read import released
 from jobs.run import epochs, pseudonyms, reidentify
-from jobs.run.extract import folder, prepare
+from jobs.run.delivered import folder
+from jobs.run.extract import prepare
 from jobs.run.key_epochs import overview, rotate
 from jobs.run.maintain import maintain
 from jobs.run.past import Asked
