@@ -32,6 +32,7 @@ from jobs.run.product import candidate_id
 from jobs.run.release import release
 from jobs.settings import Settings
 from jobs.stages import conform as stage
+from jobs.workspace import Workspace
 from tests.landing import apart, lake_of
 
 CONTRACT = """
@@ -125,11 +126,11 @@ class House:
     waiting: list[Record] = field(default_factory=list)
     landed: int = 0
     decided: dict[tuple[str, int], str] = field(default_factory=dict)
-    built: dict[str, int] = field(default_factory=dict)
+    built: dict[str, set[Any]] = field(default_factory=dict)
 
     def watch(self) -> None:
         """Let landing fetch what is waiting, and note each record's outcome and how many rows each product was built with."""
-        counted, made = stage.account, building._build
+        counted, kept = stage.account, Workspace.keep
 
         def fetch(source: Source, *_: object) -> Iterator[Any]:
             yield from self.waiting
@@ -142,15 +143,21 @@ class House:
                 self.decided[row["batch_id"], row["position"]] = row["outcome"]
             return counted(frame)
 
-        def build(product: Any, *rest: Any) -> Any:
-            result = made(product, *rest)
-            self.built[product.id] = result[0].count()
+        def keep(work: Workspace, name: str, made: DataFrame) -> DataFrame:
+            """A product's rows as they are built, and those of an aggregate that stay as they were released: both are considered."""
+            result = kept(work, name, made)
+            product = catalog().products.get(Path(work._folder).name.removeprefix("product."))
+            if product and name == "built":
+                self.built[product.id] = set(enumerate(result.collect()))
+            if product and product.is_aggregate and name in ("built", "guarded"):
+                rows = {tuple(row) for row in result.select(*product.table.key).collect()}
+                self.built[product.id] = rows if name == "built" else self.built[product.id] | rows
             return result
 
         self.patch.setattr(landing, "fetch", fetch)
         self.patch.setattr(landing, "access", lambda _: None)
         self.patch.setattr(stage, "account", account)
-        self.patch.setattr(building, "_build", build)
+        self.patch.setattr(Workspace, "keep", keep)
 
     def run(self) -> list[str]:
         """Every stage once; how each ended."""
@@ -194,7 +201,7 @@ def check_products(house: House) -> Counter[str]:
             assert found.keys() <= {"permitted", "withheld"}
             assert sum(r["rows"] for r in entries if r["table_name"] == name) == standing(lake, name), (product.id, name)
         made = {r["outcome"]: r["rows"] for r in entries if r["stage"] == "protect"}
-        assert made.keys() <= {"released", "suppressed"} and sum(made.values()) == house.built[product.id], product.id
+        assert made.keys() <= {"released", "suppressed"} and sum(made.values()) == len(house.built[product.id]), product.id
         pin = releases.latest(lake, GROUP)[product.id]
         rows = released(product.id, settings=house.settings).arrow().num_rows
         assert (pin["table_version"], pin["rows"], rows) == (version, made.get("released", 0), made.get("released", 0))

@@ -237,7 +237,7 @@ def test_an_extract_that_expired_is_not_recalled(home, sent, store, monkeypatch)
 def alone():
     """The recipient's contract, if a group of one were enough, now and beside earlier extracts."""
     recipient = catalog().recipients[RECIPIENT]
-    asked = recipient.anonymity.model_copy(update={"k": 1, "sensitive": {}, "quasi_identifiers": {"observed_on": "exact"}})
+    asked = recipient.anonymity.model_copy(update={"k": 1, "sensitive": {}})
     return recipient.model_copy(update={"anonymity": asked})
 
 

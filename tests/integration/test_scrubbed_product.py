@@ -38,6 +38,9 @@ customProperties:
   - {property: rounding, value: null}
   - {property: cellColumns, value: []}
   - {property: dominance, value: null}
+  - {property: totals, value: []}
+  - {property: differentialPrivacy, value: null}
+  - {property: differencing, value: null}
   - {property: retentionDays, value: 1825}
 schema:
   - name: posts
