@@ -46,10 +46,13 @@ def signs(rows: DataFrame, person: str, pairs: Sequence[Pair], is_ours: bool) ->
 
 
 def common_days(signs: DataFrame, others: DataFrame) -> DataFrame:
-    """The rows of the days that the other extract tells of too; all rows where days cannot be compared."""
+    """The rows of the days that the other extract tells of too, positions counted among them; all rows where days cannot be
+    compared."""
     span = others.agg(F.min("day").alias("_first"), F.max("day").alias("_last"))
     is_told = F.col("day").isNull() | F.col("_first").isNull() | F.col("day").between(F.col("_first"), F.col("_last"))
-    return signs.join(span, how="cross").where(is_told).select(signs.columns)
+    steps = Window.partitionBy("person").orderBy("position")
+    kept = signs.join(span, how="cross").where(is_told).withColumn("position", F.row_number().over(steps) - 1)
+    return kept.select(signs.columns)
 
 
 def guessed(ours: DataFrame, theirs: DataFrame, same: DataFrame, keep: Keep) -> DataFrame:

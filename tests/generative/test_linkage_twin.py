@@ -38,7 +38,7 @@ def signs(rows: list[tuple[str, date, str]], others: list[tuple[str, date, str]]
     return made
 
 
-def naive(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], same: list[tuple[str, str]], people: int, positions: dict[str, int]) -> int:
+def naive(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], same: list[tuple[str, str]], people: int) -> int:
     """Millionths of people whom the stated attacker finds."""
     parts = {other: {tuple(told[at:at + width]) for width in WIDTHS for at in range(len(told) - width + 1)} for other, told in theirs.items()}
     holders = Counter(part for found in parts.values() for part in found)
@@ -50,7 +50,7 @@ def naive(ours: dict[str, list[Any]], theirs: dict[str, list[Any]], same: list[t
             right += MILLION // len(alike) if other in alike else 0
             continue
         own = {tuple(told[at:at + width]) for width in WIDTHS for at in range(len(told) - width + 1)
-               if (positions[person] + at) % width == 0}
+               if at % width == 0}
         scores = {o: sum(math.floor(MILLION / math.log2(1 + holders[p])) for p in own & found if holders[p] <= MOST_ALIKE)
                   for o, found in parts.items()}
         most = max(scores.values())
@@ -68,11 +68,9 @@ def test_who_is_found_equals_the_naive_attack(frame: Any, ours: list[History], t
     mine, their = told(ours, "a", [0]), told(theirs, "b", shifts if is_moved else [0])
     one, two = signs(mine, their, is_moved), signs(their, mine, is_moved)
     same = [(f"a{n}", f"b{n}") for n in range(len(ours)) if f"b{n}" in two]
-    # Positions count from a person's first row of all, those of other days included.
-    first = {p: sum(not is_moved and day < min(d for _, d, _ in their) for q, day, _ in mine if q == p) for p, _, _ in mine}
     pairs = comparable.pairs(comparable.told(KEPT, "p"), comparable.told(MOVED if is_moved else KEPT, "p"), DAY)
     row = found(frame, frame(ROWS, mine), frame(ROWS, their), pairs, [(f"a{n}", f"b{n}") for n in range(len(ours)) if n < len(theirs)])
-    assert (row["people"], row["right"] or 0) == (len(same), naive(one, two, same, len(two), first) if same else 0)
+    assert (row["people"], row["right"] or 0) == (len(same), naive(one, two, same, len(two)) if same else 0)
     assert not same or row["others"] == len(two)
 
 
