@@ -186,7 +186,7 @@ def _newest(frames: Sequence[DataFrame], key: Sequence[str]) -> DataFrame:
     names = frames[0].columns
     rest = [name for name in names if name not in key]
     numbered = reduce(lambda a, b: a.unionByName(b), [f.withColumn("_number", F.lit(n)) for n, f in enumerate(frames)])
-    if not set(key) <= set(names):
+    if not key or not set(key) <= set(names):  # Nothing says which rows are one.
         return numbered.select(names).distinct()
     last = numbered.groupBy(*key).agg(F.max(F.struct("_number", *rest)).alias("_last"))
     return last.select(*key, *[F.col(f"_last.{name}").alias(name) for name in rest])

@@ -54,6 +54,20 @@ def test_people_who_are_alike_in_all_columns_are_linked_by_chance_alone(world: W
     assert (facts["linked_percent"], facts["max_linked_percent"], facts["beside"][ONE]["people"]) == (0.0, 5.0, 10)
 
 
+@pytest.mark.parametrize(("key", "rows"), [
+    (("person", "day"), [("a", 1, "y"), ("a", 2, "x"), ("b", 1, "x")]), (("person", "hour"), [("a", 1, "x"), ("a", 1, "y"), ("a", 2, "x"), ("b", 1, "x")]),
+    ((), [("a", 1, "x"), ("a", 1, "y"), ("a", 2, "x"), ("b", 1, "x")])])
+def test_each_row_of_several_extracts_is_as_it_was_told_last(engine: str, key: tuple[str, ...], rows: list[tuple[str, int, str]]) -> None:
+    """Where no key says which rows are one, all that were told are known."""
+    from jobs.engine import session
+    from jobs.run.linkage import _newest
+
+    with session(engine) as spark:
+        told = [spark.createDataFrame(extract, "person string, day int, word string") for extract in (
+            [("a", 1, "x"), ("a", 2, "x")], [("a", 1, "y"), ("b", 1, "x")])]
+        assert sorted(map(tuple, _newest(told, key).select("person", "day", "word").collect())) == rows
+
+
 @pytest.mark.parametrize("recipient", [ONE, OTHER])
 @pytest.mark.parametrize("is_altered", [True, False])
 def test_nothing_is_prepared_while_a_copy_is_missing_or_altered(world: World, recipient: str, is_altered: bool) -> None:
