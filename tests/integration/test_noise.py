@@ -112,6 +112,17 @@ def test_a_spent_budget_stops_a_build_and_what_was_released_stands(noisy: Settin
     assert released(PRODUCT, settings=noisy).arrow().num_rows == before
 
 
+def test_two_that_pay_at_once_pay_once(noisy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines find nothing spent; the one that is second is told so and draws nothing."""
+    product, now = catalog().products[PRODUCT], datetime.now(UTC)
+    monkeypatch.setattr(budgets, "of", lambda *_: [])
+    budgets.pay(lake(noisy), product, "one", now)
+    with pytest.raises(IntegrityError, match=f"number 1 of budget.{PRODUCT} was written by another run"):
+        budgets.pay(lake(noisy), product, "other", now)
+    monkeypatch.undo()
+    assert [row["candidate"] for row in spent(noisy)] == ["one"]
+
+
 def test_what_was_paid_is_paid_before_noise_is_drawn_and_whatever_comes_of_it(noisy: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     version = lake(noisy).version(TABLE)
     own = noise.drawn
