@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,28 @@ def test_nothing_is_built_anew_because_it_was_released(home: Settings) -> None:
     version = lake(home).version(CELLS)
     assert {build(home, product).result for product in catalog().products} == {"unchanged"}
     assert release(home, GROUP).result == "unchanged" and lake(home).version(CELLS) == version
+
+
+def test_what_is_released_during_a_build_makes_its_candidate_wait(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not compared with that, and the next build is."""
+    come(home, *(f"crowd-{n}" for n in range(8)))
+    built(home)
+    first, own = lake(home).version("product.optin_rates"), differencing.frozen_of
+    pins = [{**pin, "number": 2, "table_version": first if pin["product"] == PRODUCT else pin["table_version"]}
+            for pin in releases.latest(lake(home), GROUP).values()]
+
+    def meanwhile(*rest: Any) -> Any:
+        releases.pin(lake(home), GROUP, 2, pins, datetime.now(UTC))
+        return own(*rest)
+
+    come(home, "new")
+    with monkeypatch.context() as patch:
+        patch.setattr(differencing, "frozen_of", meanwhile)
+        assert build(home, PRODUCT).result == "done"
+    built(home)
+    note = lake(home).note("product.optin_rates")
+    assert note["against"] == first, "what was compared with release 1 alone was built anew"
+    assert release(home, GROUP).facts["number"] == 3 and asked(home) == asked(home, 2)
 
 
 def test_how_many_cells_are_frozen_is_told_to_no_reader(home: Settings) -> None:
