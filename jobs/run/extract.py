@@ -131,7 +131,7 @@ def _let_go(shell: Shell, recipient: Recipient, entry: dict[str, Any], held: dic
     entitled.refuse_withdrawn(shell, recipient, held[stage.DATA] or b"", now)
     with workspace(shell.settings.lake_root, f"deliver.{recipient.id}", lake.spark) as work:
         where = f"{folder(shell.settings, recipient, name)}/{stage.DATA}"
-        linkage.refuse_since(shell, recipient, name, manifest, lake.spark.read.parquet(where), now, work)
+        linkage.refuse_beside(shell, recipient, name, manifest, lake.spark.read.parquet(where), now, work)
     upload(recipient, destination, {file: content for file, content in held.items() if content is not None})
     extracts.write(lake, extracts.DELIVERY, {"extract_id": name, "manifest_sha256": entry["manifest_sha256"],
                                              "destination": destination, "delivered_at": datetime.now(UTC)})

@@ -113,7 +113,7 @@ def facts(shell: Shell, recipient: Recipient, found: Sequence[Found]) -> dict[st
             "max_linked_percent": min([recipient.max_linked_percent, *(one.allowed for one in found)])}
 
 
-def refuse_since(shell: Shell, recipient: Recipient, extract_id: str, manifest: dict[str, Any], rows: DataFrame,
+def refuse_beside(shell: Shell, recipient: Recipient, extract_id: str, manifest: dict[str, Any], rows: DataFrame,
                  now: datetime, work: Workspace) -> None:
     """Raise Linkable when an extract that was prepared tells too much beside all that was delivered by now."""
     schema = manifest["schema"]
