@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from jobs.errors import ConfigurationError, EngineUnavailable
 
 if TYPE_CHECKING:
+    from pysail.spark import SparkConnectServer
     from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import RetryPolicy
 
 PATIENCE_SECONDS = 10
+# Sail forgets a session that nobody asks for 15 minutes; a slow source, or a wait for another's turn, may take longer.
+IDLE_SECONDS = 86_400
 # What gRPC says of an answer that came damaged: rare under load, and the next answer is sound.
 UNREADABLE = "Exception deserializing response!"
 
@@ -27,9 +30,8 @@ def session(engine: str) -> Iterator[SparkSession]:
     """
     from pyspark.sql import SparkSession
 
-    os.environ.setdefault("RUST_LOG", "warn,sail_common::actor=error")
     if engine == "sail":
-        with _sail() as address:
+        with sail() as address:
             spark = SparkSession.builder.remote(address).create()
             try:
                 yield _configured(spark)
@@ -48,11 +50,7 @@ def session(engine: str) -> Iterator[SparkSession]:
 
 def serve(port: int, ready_file: str | None) -> None:
     """Serve Sail on loopback until interrupted; ``ready_file`` gets the address once it listens."""
-    from pysail.spark import SparkConnectServer
-
-    os.environ.setdefault("RUST_LOG", "warn,sail_common::actor=error")
-    server = SparkConnectServer(ip="127.0.0.1", port=port)
-    server.start(background=True)
+    server = _started(port)
     host, bound = server.listening_address
     if ready_file:
         temporary = f"{ready_file}.{os.getpid()}"
@@ -87,16 +85,24 @@ def _reach(address: str) -> None:
 
 
 @contextmanager
-def _sail() -> Iterator[str]:
-    from pysail.spark import SparkConnectServer
-
-    server = SparkConnectServer(ip="127.0.0.1", port=0)
-    server.start(background=True)
+def sail() -> Iterator[str]:
+    """The address of a Sail server in this process, on a free port of loopback; stop sessions before it ends."""
+    server = _started(0)
     host, port = server.listening_address
     try:
         yield f"sc://{host}:{port}"
     finally:
         server.stop()
+
+
+def _started(port: int) -> SparkConnectServer:
+    from pysail.spark import SparkConnectServer
+
+    os.environ.setdefault("RUST_LOG", "warn,sail_common::actor=error")
+    os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", str(IDLE_SECONDS))
+    server = SparkConnectServer(ip="127.0.0.1", port=port)
+    server.start(background=True)
+    return server
 
 
 def _configured(spark: SparkSession) -> SparkSession:

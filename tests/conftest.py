@@ -10,7 +10,7 @@ import pytest
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.engine import session
+from jobs.engine import sail, session
 
 os.environ.setdefault("CONCORD_ENVIRONMENT", "development")  # Made-up people; what production asks for is tested by name.
 
@@ -32,12 +32,8 @@ def engine() -> Iterator[str]:
     if address:
         yield address
         return
-    from pysail.spark import SparkConnectServer
-
-    server = SparkConnectServer(ip="127.0.0.1", port=0)
-    server.start(background=True)
-    yield f"sc://127.0.0.1:{server.listening_address[1]}"
-    server.stop()
+    with sail() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
