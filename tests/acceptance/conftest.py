@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from contracts import catalog
 from jobs.lake import Lake
 from jobs.settings import Settings
+from tests.warm_program import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,17 +49,28 @@ def environment(home: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if not k.startswith("CONCORD_")}, "CONCORD_HOME": str(home)}
 
 
-def run_once(home: Path, *options: str) -> str:
-    """One pass of `make run ONCE=1` over a small population; its output. Fails when it ends with an error."""
+def run_once(home: Path, *options: str, program: Path | None = None) -> str:
+    """One pass of `make run ONCE=1` over a small population; its output. Fails when it ends with an error.
+
+    With ``program`` its commands are forks of a process that has imported everything (tests/warm_program.py).
+    """
+    given = {"CONCORD_EXECUTABLE": str(program)} if program else {}
     done = subprocess.run(
         [sys.executable, "-m", "infra.local.run", "--once", "--people", "80", "--days", "4", "--port", "0", "--canary",
-         "--home", str(home), *options], cwd=ROOT, capture_output=True, text=True, timeout=900, env=environment(home))
+         "--home", str(home), *options], cwd=ROOT, capture_output=True, text=True, timeout=900, env=environment(home) | given)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
-def whole_run(tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The `concord` program without its imports."""
+    with warm(tmp_path_factory.mktemp("warm")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def whole_run(program: Path, tmp_path_factory: pytest.TempPathFactory) -> WholeRun:
     home = tmp_path_factory.mktemp("whole") / "home"
-    output = run_once(home)
+    output = run_once(home, program=program)
     return WholeRun(home, output, Settings(home=home, lake=str(home / "lake"), engine="sail"))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from contracts import catalog
 from contracts.vocabulary import Outcome
@@ -99,6 +100,7 @@ def test_the_notebook_runs_on_the_released_products(whole_run: WholeRun, tmp_pat
 
 
 def test_a_second_run_changes_nothing_that_did_not_change(whole_run: WholeRun):
+    """Its commands are processes as a newcomer's are, each with its own imports."""
     before = {name: whole_run.lake.version(name) for name in catalog().tables if name != "ledger.audit"}
     output = run_once(whole_run.home)
     after = {name: whole_run.lake.version(name) for name in before}
@@ -106,11 +108,11 @@ def test_a_second_run_changes_nothing_that_did_not_change(whole_run: WholeRun):
     assert "nothing new" in output and "no process is left" in output
 
 
-def test_who_withdraws_in_the_crm_is_out_one_flow_later_and_recalled(whole_run: WholeRun):
+def test_who_withdraws_in_the_crm_is_out_one_flow_later_and_recalled(whole_run: WholeRun, program: Path):
     held = {number: people(whole_run, number) for number in releases(whole_run)}  # more than one where a source came late
     marked, before = {m["number"] for m in whole_run.summary()["withdrawals"]["superseded"]}, held[max(held)]
     profiles = people(whole_run, max(held), "patient_profile")
-    output = run_once(whole_run.home, "--withdraw", "3")
+    output = run_once(whole_run.home, "--withdraw", "3", program=program)
     contacts = {row["contact"] for row in json.loads((whole_run.home / "sources" / "withdrawn.json").read_text(encoding="utf-8"))}
     keys = {r["person_key"] for r in whole_run.lake.arrow("vault.link").to_pylist() if r["source_person_id"] in contacts}
     ours, theirs = ({r["pseudonym"] for r in whole_run.lake.arrow("vault.pseudonym").to_pylist()
