@@ -24,8 +24,7 @@ run: $(VENV)/.ready  ## Start the sources, the engine and Airflow, and run the w
 	@exec $(BIN)/python -m infra.local.run --home $(CONCORD_HOME) $(if $(ONCE),--once) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(DAYS),--days $(DAYS)) $(if $(WITHDRAW),--withdraw $(WITHDRAW))
 
 test: $(VENV)/.ready  ## Run all tests; those on Apache Spark need Java.
-	$(BIN)/python -m pytest -m "not spark" -n 3 --dist loadfile --no-loadscope-reorder
-	$(BIN)/python -m pytest -m spark tests/spark
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-faults: $(VENV)/.ready  ## Kill stages of the whole flow anywhere and run them again (KILLS=140), and a release of six tables at each step.
 	CONCORD_KILLS=$(or $(KILLS),140) $(BIN)/python -m pytest -s tests/faults

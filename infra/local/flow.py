@@ -14,7 +14,7 @@ from infra.local.airflow_api import Api
 
 FRESHNESS = "freshness"
 MATCHING = "matching"  # Started once: later models are for people to ask for.
-LOOK_SECONDS = 0.4
+LOOK_SECONDS = 1.0  # Airflow answers six questions a look: more often takes the processor from what is asked about.
 # How long a question waits for the simulated officer: Airflow fails a task that is answered before the scheduler has heard of
 # the end of the process that asked, which takes longer on a busy machine.
 PARKED_SECONDS = 6.0

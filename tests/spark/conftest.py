@@ -15,8 +15,10 @@ import pytest
 
 from infra.local.preflight import Refusal
 from infra.local.spark_server import jars_folder, running
+from tests.conftest import REFUSED
 
-REFUSED = "Apache Spark is not here: "
+# Compiled once and quickly: what tests ask is asked once, of few rows, and the best code costs more than it saves.
+JAVA = "-XX:TieredStopAtLevel=1"
 
 
 @pytest.fixture(scope="session")
@@ -30,18 +32,11 @@ def apache(events: Path) -> Iterator[str]:
     """The address of a running Apache Spark, for CONCORD_ENGINE."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(running(jars_folder(), events=events))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("JAVA_TOOL_OPTIONS", JAVA)
+                server = stack.enter_context(running(jars_folder(), events=events))
         except Refusal as refusal:
             if os.environ.get("CONCORD_REQUIRE_SPARK") == "1":
                 pytest.fail(f"CONCORD_REQUIRE_SPARK is 1, but {refusal}", pytrace=False)
             pytest.skip(f"{REFUSED}{refusal}")
         yield server.address
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly at the end what was not tested, and why."""
-    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
-    found = [reason.partition(REFUSED)[2] for reason in reasons if REFUSED in reason]
-    if found:
-        terminalreporter.section("NOT TESTED ON APACHE SPARK", sep="!", red=True, bold=True)
-        terminalreporter.line(f"{len(found)} tests were skipped: {found[0]}")
