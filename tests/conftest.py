@@ -31,11 +31,6 @@ LONGEST = (
 gc.set_threshold(100_000)  # A million objects are made before the first test, and nearly all of them stay.
 
 
-def pytest_collection_finish() -> None:
-    """What is there by now stays: it is not looked through for garbage again."""
-    gc.freeze()
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest goes first; all else in its order."""
     items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), len(LONGEST)))

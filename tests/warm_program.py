@@ -6,6 +6,7 @@ of its own with the words, environment, folder, rights of new files and open fil
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -53,6 +54,7 @@ def warm(folder: Path) -> Iterator[Path]:
 def serve(address: str) -> NoReturn:
     """Answer one program after the other, each in a fork."""
     importlib.import_module("tests.faults.warm")
+    gc.freeze()  # What all commands have in common is not looked through for garbage by each.
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(address)
         listening.listen(64)

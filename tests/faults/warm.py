@@ -1,6 +1,5 @@
 """What every command of the platform imports, for the process that all of them are forked from; it starts no thread of ours."""
 
-import gc
 import importlib
 import os
 import pkgutil
@@ -18,4 +17,3 @@ for name in ("jobs.cli", "great_expectations", "pysail.spark", "pyspark.sql.conn
              *(f"jobs.run.{module.name}" for module in pkgutil.iter_modules(jobs.run.__path__))):
     importlib.import_module(name)
 tqdm.tqdm.set_lock(threading.RLock())  # Its own is a semaphore of the system, which a killed process would leave behind.
-gc.freeze()  # What all commands have in common is not looked through again by each.
