@@ -209,7 +209,8 @@ def _newest(frames: Sequence[DataFrame], key: Sequence[str]) -> DataFrame:
     numbered = reduce(lambda a, b: a.unionByName(b), [f.withColumn("_number", F.lit(n)) for n, f in enumerate(frames)])
     if not key or not set(key) <= set(names):  # Nothing says which rows are one.
         return numbered.select(names).distinct()
-    told = numbered.withColumn("_row", hashed(F.col(key[0]), *[F.col(name) for name in key]))  # Grouped by a number it is quicker.
+    # Grouped by a number it is quicker than by texts.
+    told = numbered.withColumn("_row", hashed(F.col(key[0]), *[F.col(name) for name in key]))
     last = told.groupBy("_row").agg(F.max("_number").alias("_number"))
     return told.join(last, on=["_row", "_number"], how="left_semi").select(names)
 

@@ -118,10 +118,10 @@ class Partner:
         marked = (composition.mark(anonymous, PERSON, [KEY], quasi, earlier, self.recipient.anonymity.k) if earlier
                   else anonymous.withColumn(MARK, F.lit(True)))
         marked = work.keep("marked", marked)
-        whole = work.keep("whole", anonymise.whole_groups(marked, self.recipient, PERSON))
+        whole = work.keep("whole", anonymise.whole_groups(marked, self.recipient, PERSON, rows))
         made, blocked = work.keep("made", whole.where(MARK).drop(MARK)), 0
         try:
-            anonymise.refuse_small(made, self.recipient, PERSON)
+            anonymise.refuse_small(made, self.recipient, PERSON, rows)
         except NotAnonymous:
             blocked = 1
         before, after = (frame.where(f"NOT {MARK}").count() for frame in (marked, whole))
