@@ -19,7 +19,7 @@ from jobs.files import Files
 from jobs.lake import Lake
 from jobs.ledger import extracts, releases
 from jobs.run import consent, entitled, epochs, extract_rows, linkage
-from jobs.run.delivered import folder
+from jobs.run.delivered import folder, keep
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.stages import extract as stage
@@ -190,6 +190,7 @@ def _made(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[str, An
         recipient, extract_id, {k: pin[k] for k in ("release_group", "number", "table_version")},
         {**snapshot, "as_of": now.isoformat()}, {stage.DATA: (sink.getvalue(), rows.num_rows)}, said, now)
     files.write(stage.DATA, sink.getvalue())
+    keep(files, recipient.hierarchies)
     files.write(stage.MANIFEST, content)
     files.write(stage.SIGNATURE, stage.sign(content, keys.signing_key(shell.settings.keys)))
     return content

@@ -186,6 +186,7 @@ def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame]
     theirs = _Side(comparable.told(held[0].schema, held[0].manifest["product"]),
                    _together(shell, other, held[0].schema, [copy.rows for copy in held]))
     known = {h.sha256: h for one in shell.catalog.recipients.values() for h in one.hierarchies}
+    known |= {sha256: h for copy in held for sha256, h in copy.hierarchies.items()}  # Theirs may have been edited since.
     ours, theirs = (_Side(*comparable.as_coarse(side.columns, beside.columns, side.rows, known))
                     for side, beside in ((ours, theirs), (theirs, ours)))
     pairs = comparable.pairs(ours.columns, theirs.columns, now.date())
