@@ -27,13 +27,15 @@ Levels = tuple[str | None, ...]
 class Declared:
     """A hierarchy that a contract names. ``listed``: what each value is, level by level; ``steps``: the rule where there is one.
 
-    ``sha256`` is that of its file, by which two are told apart.
+    ``sha256`` is that of its file, by which two are told apart; ``file`` and ``said``: the name and the text of the file.
     """
 
     name: str
     sha256: str
     listed: Mapping[str, Levels] = field(compare=False)
     steps: tuple[Step, ...] = field(compare=False)
+    file: str = field(compare=False, default="")
+    said: str = field(compare=False, default="", repr=False)
 
     def told(self, value: str | None) -> Levels | None:
         """What a value (None: a null) is at each level above itself; None where the hierarchy does not have it."""
@@ -50,10 +52,14 @@ class Declared:
 
 def read(path: Path) -> Declared:
     """The hierarchy of a file. Raises ContractError, which quotes no value, where it has a hole or tells apart what it joins."""
-    said = text(path)
+    return of_text(path, text(path))
+
+
+def of_text(path: Path, said: str) -> Declared:
+    """The hierarchy that a file of this path says. Raises ContractError as ``read`` does."""
     listed = read_list(path, said) if path.suffix == ".csv" else {}
     steps = _rule(path, said) if path.suffix == ".yaml" else ()
-    return Declared(path.stem, hashlib.sha256(said.encode()).hexdigest(), listed, steps)
+    return Declared(path.stem, hashlib.sha256(said.encode()).hexdigest(), listed, steps, path.name, said)
 
 
 def read_list(path: Path, said: str) -> dict[str, Levels]:

@@ -55,7 +55,7 @@ def recall(settings: Settings, recipient_id: str) -> Report:
     with open_shell(settings, "recall", recipient_id, with_engine=True) as shell:
         recipient, now = shell.catalog.recipients[recipient_id], datetime.now(UTC)
         versions = consent.versions(shell)
-        shell.trail.reads(extracts.DELIVERY, *versions)
+        shell.trail.reads(extracts.DISPATCH, extracts.DELIVERY, *versions)
         issued: dict[str, int] = {}
         for delivered in standing(shell, recipient, now):
             who = _Who(shell, stage.terms(recipient, delivered.manifest), versions, now)
@@ -90,9 +90,9 @@ class _Who:
 
 
 def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Delivered]:
-    """What the recipient was delivered and may still have."""
+    """What the recipient was sent, or may have been, and may still have."""
     column = recipient.table.pseudonym_column
-    for entry in extracts.delivered(shell.lake, recipient.id):
+    for entry in extracts.sent(shell.lake, recipient.id):
         extract_id = entry["extract_id"]
         files = Files(folder(shell.settings, recipient, extract_id))
         held = {name: files.read(name) for name in (MANIFEST, DATA)}
@@ -100,8 +100,7 @@ def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Deli
             continue
         body, rows = stage.delivered(extract_id, entry["manifest_sha256"], held)
         names = pc.unique(pq.read_table(io.BytesIO(rows), columns=[column])[column]).to_pylist()
-        destination = extracts.of(shell.lake, extracts.DELIVERY, extract_id)[0]["destination"]
-        yield Delivered(entry, destination, body, names, files)
+        yield Delivered(entry, entry["destination"], body, names, files)
 
 
 def _next(shell: Shell, delivered: Delivered, who: _Who, now: datetime) -> dict[str, Any] | None:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from contracts import catalog
+from contracts.anonymity import Anonymity
+from contracts.hierarchies import named, of_text
+from contracts.load import folders
 from jobs.errors import Linkable
+from jobs.files import Files
+from jobs.run.delivered import folder
 from jobs.run.extract import deliver
 from jobs.settings import Settings
 from tests import small_lake
+from tests.attacks import pooled
 from tests.attacks.pooled import (
     BANDS,
     MOVED,
@@ -116,3 +123,39 @@ def test_the_stricter_of_both_contracts_counts(world: World) -> None:
         prepared(home, airflow, OTHER, "lax")
     patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update={"max_linked_percent": 100.0}))
     assert prepared(home, airflow, OTHER, "lax, both")["linked_percent"] == 100
+
+
+def test_all_that_a_recipient_had_is_laid_together(world: World) -> None:
+    """Who withdrew since is in its first extract still, and found by it."""
+    home, airflow, patch = world
+    for recipient in (one, other):
+        patch.setitem(catalog().recipients, recipient().id, recipient(max_linked_percent=100.0))
+    sent(home, airflow, ONE)
+    sent(home, airflow, OTHER)
+    lake, later = small_lake.Lake(home.lake_root, catalog().tables), small_lake.START + timedelta(days=5)
+    small_lake.append(lake, "core.consent", [{**small_lake.statement(f"person-{n}", "research", ONE, decision="deny"), "recorded_at": later}
+                                             for n in range(PEOPLE - 10)], "crm.000003")
+    facts = prepared(home, airflow, ONE, "2")
+    assert facts["rows"] == 20 and facts["beside"][OTHER] == {"people": PEOPLE, "linked_percent": 100.0}
+
+
+def test_what_was_told_by_a_hierarchy_that_was_edited_since_is_compared_by_the_old_one(world: World) -> None:
+    """The other's numbers of readings were told at a level above the lowest; its contract has another hierarchy now."""
+    home, airflow, patch = world
+    declared = named("readings_a_day", folders())
+    asked = {"quasiIdentifiers": {"observed_on": "exact", "readings": declared.name}, "k": 7, "suppressPercent": 0, "sensitive": {}, "reason": None}
+    labels = other(**treated(one(), readings={"type": "string", "pattern": None, "minimum": None}), hierarchies=(declared,),
+                   anonymity=Anonymity.model_validate(asked))
+    patch.setitem(catalog().recipients, OTHER, labels)
+    extract_id = prepared(home, airflow, OTHER, "1")["extract_id"]
+    deliver(home, extract_id)
+    assert set(pooled.rows(home, OTHER, extract_id)[0]["readings"]) & set("<[>*"), "told as it is nothing is tested"
+    edited = of_text(Path(declared.file), declared.said.replace("sensor", "device"))
+    patch.setitem(catalog().recipients, OTHER, labels.model_copy(update={"hierarchies": (edited,), "sha256": "edited"}))
+    with pytest.raises(Linkable, match=f"those of {OTHER} finds [0-9.]+ percent"):
+        prepared(home, airflow, ONE, "1")
+    kept = Files(folder(home, labels, extract_id))
+    name = f"hierarchy-{declared.sha256}.yaml"
+    kept.write(name, (kept.read(name) or b"").replace(b"sensor", b"device"))
+    with pytest.raises(Linkable, match="column readings is told at levels of hierarchies that nobody can compare"):
+        prepared(home, airflow, ONE, "2")
