@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from contracts import ContractError
 from contracts.model import Product
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def made(shell: Shell, product: Product, module: ModuleType, inputs: dict[str, DataFrame], candidate: str, work: Workspace,
-         now: datetime) -> tuple[DataFrame, list[Entry], dict[str, Any]]:
-    """The rows that may be released, the account of all, and what a candidate's note says of them beside.
+         now: datetime) -> tuple[DataFrame, list[Entry], differencing.Told]:
+    """The rows that may be released, the account of all, and what is kept of whom they count.
 
     module: the product's code. Raises ContractError where it does not make what the contract asks for, BudgetSpent.
     """
@@ -34,12 +34,12 @@ def made(shell: Shell, product: Product, module: ModuleType, inputs: dict[str, D
     fresh = derive(fresh) if derive else fresh
     if product.differencing:
         members = _members(product, module, inputs, said)
-        rows, noted = differencing.guarded(shell, product, fresh, members, derive, work)
-        return *_compared(product, built, work.keep("guarded", rows)), noted
+        rows, told = differencing.guarded(shell, product, fresh, members, derive, work)
+        return *_compared(product, built, work.keep("guarded", rows)), told
     found = protect.account(protect.mark_cells(built, product.counts_people, product.minimum_cell)).collect()
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
     accounts.hold(product.id, built.count(), entries)
-    return fresh, entries, {}
+    return fresh, entries, differencing.Told()
 
 
 def _members(product: Product, module: ModuleType, inputs: dict[str, DataFrame], said: DataFrame) -> DataFrame:

@@ -76,18 +76,30 @@ class Past:
         return self.published.where(f"number = {self.newest}").select("cell", "value")
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is kept of a candidate beside its account: whom its cells count (nobody where counts are noisy), what build measures,
+    the version it was compared with, how many cells there are, and how many of them are frozen."""
+
+    history: DataFrame | None = None
+    measured: tuple[str, ...] = ()
+    against: int | None = None
+    cells: int = 0
+    frozen: int = 0
+
+
 def stands(shell: Shell, product: Product, version: int, note: dict[str, Any]) -> bool:
     """Whether a candidate is the released one, or was compared with all that is released."""
     if product.differencing is None:
-        return True
+        return NOTED in note or not product.is_aggregate
     pinned = _pins(shell, product)
     newest = pinned[-1]["table_version"] if pinned else None
     return NOTED in note and (version == newest or note.get(AGAINST) == newest)
 
 
 def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame, derive: Any,
-            work: Workspace) -> tuple[DataFrame, dict[str, Any]]:
-    """The rows that may be released, cells that would tell of few people as they were released last; and what is noted of them.
+            work: Workspace) -> tuple[DataFrame, Told]:
+    """The rows that may be released, cells that would tell of few people as they were released last; and what is kept of them.
 
     fresh: protected rows, their derived columns made. members: what the product's module says of persons.
     """
@@ -102,7 +114,7 @@ def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame
     if past is None:
         empty = shell.lake.spark.createDataFrame([], spark_schema(shell.lake.contract(table_of(product.id))))
         history = work.keep("history", stage.continued(people, empty, number, 0))
-        return fresh, _noted(shell, what, against, history, stage.values(fresh, what.keys, what.measures).count(), 0)
+        return fresh, Told(history, what.measured, against, stage.values(fresh, what.keys, what.measures).count())
     told = work.keep("values", stage.values(fresh, what.keys, what.measures))
     frozen = frozen_of(what, past, people, told, work)
     held = work.keep("held", stage.held(told, past.last, frozen))
@@ -111,7 +123,20 @@ def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame
     history = stage.continued(stay, past.history, number, past.oldest)
     both = told.withColumnRenamed("value", "wanted").join(held, on="cell", how="full_outer")
     stayed = both.where("NOT (wanted <=> value)").count()
-    return derive(rows) if derive else rows, _noted(shell, what, against, work.keep("history", history), both.count(), stayed)
+    return derive(rows) if derive else rows, Told(work.keep("history", history), what.measured, against, both.count(), stayed)
+
+
+def keep(shell: Shell, product: Product, told: Told, said: dict[str, Any]) -> dict[str, Any]:
+    """Write whom a candidate's cells count and beside it, where no reader is, what is ``said`` of it; what the candidate's own
+    note tells of that. What a killed build leaves is named by no candidate."""
+    name = table_of(product.id)
+    history = told.history
+    if history is None:
+        history = shell.lake.spark.createDataFrame([], spark_schema(shell.lake.contract(name)))
+    note = {"cells": told.cells, "frozen": told.frozen, "measured": list(told.measured), **said}
+    version = shell.lake.replace(name, history, note=note)
+    shell.report.change(name)
+    return {NOTED: version, AGAINST: told.against}
 
 
 def account(shell: Shell, product: Product, candidate: str, note: dict[str, Any], now: datetime) -> None:
@@ -209,11 +234,3 @@ def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, wor
         return own
     isolating = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
     return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", isolating), what.keys, levels)
-
-
-def _noted(shell: Shell, what: Measured, against: int | None, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:
-    """Write whom the cells count; what the candidate's note says of it. What a killed build leaves is named by no candidate."""
-    name = table_of(what.product.id)
-    version = shell.lake.replace(name, history, note={"cells": cells, "frozen": frozen, "measured": list(what.measured)})
-    shell.report.change(name)
-    return {NOTED: version, AGAINST: against}
