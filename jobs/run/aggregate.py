@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts import ContractError
 from contracts.model import Product
@@ -27,6 +27,8 @@ def made(shell: Shell, product: Product, module: ModuleType, inputs: dict[str, D
     """
     assert product.counts_people is not None and product.minimum_cell is not None
     said, derive = module.build(**inputs), getattr(module, "derive", None)
+    if product.totals:
+        return _totalled(shell, product, said, derive, work)
     built = work.keep("built", counted.counted(shell.lake, product, candidate, said, work, now))
     _refuse_unweighed(product, built.columns)
     fresh = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
@@ -40,6 +42,20 @@ def made(shell: Shell, product: Product, module: ModuleType, inputs: dict[str, D
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
     accounts.hold(product.id, built.count(), entries)
     return fresh, entries, differencing.Told()
+
+
+def _totalled(shell: Shell, product: Product, said: DataFrame, derive: Any,
+              work: Workspace) -> tuple[DataFrame, list[Entry], differencing.Told]:
+    """The same with totals: what is counted are the people who are held, each once in a total."""
+    people = counted.people(product, said, work)
+    keys, asked = product.table.key, (str(product.counts_people), product.cell_columns)
+    assert product.minimum_cell is not None
+    held, told = differencing.totalled(shell, product, cells.members(people, keys, *asked), work)
+    rows = protect.suppress(held.exact, *asked, product.minimum_cell, product.rounding, product.dominance)
+    found = protect.account(protect.mark_cells(held.exact, asked[0], product.minimum_cell)).collect()
+    entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
+    accounts.hold(product.id, held.exact.count(), entries)
+    return derive(rows) if derive else rows, entries, told
 
 
 def _members(product: Product, module: ModuleType, inputs: dict[str, DataFrame], said: DataFrame) -> DataFrame:
