@@ -42,15 +42,15 @@ def table_of(product: str) -> str:
 
 
 def refuse_unfit(product: Product) -> None:
-    """Raise ValueError unless an aggregate's differencing fits its minimum and its key; null where it has totals or noise."""
+    """Raise ValueError unless an aggregate's differencing fits its minimum and its key; null where it has noise."""
     asked, example = product.differencing, (product.minimum_cell or 7) + 1
     dates = [name for name in product.table.key if product.table.column(name).type == "date"]
     levels = ", ".join(f"{name}: [quarter, year]" for name in dates)
-    other = "totals" if product.totals else "differentialPrivacy" if product.differential_privacy else None
-    if other and asked is not None:
-        raise ValueError(f"differencing stands beside {other}: a cell that stays as it was fits neither totals nor noise that is "
-                         "drawn anew; write {property: differencing, value: null}, or take the other one out")
-    if other:
+    if product.differential_privacy:
+        if asked is not None:
+            raise ValueError("differencing stands beside differentialPrivacy: noise is itself what protects one release beside "
+                             "another, as far as its budget goes, and a cell that stays as it was is not drawn anew; write "
+                             "{property: differencing, value: null}, or {property: differentialPrivacy, value: null}")
         return
     if asked is None:
         raise ValueError(f"differencing is null; an aggregate is compared with its earlier releases: write {{people: {example}, "

@@ -171,7 +171,7 @@ def _catalog(roots: tuple[Path, ...]) -> Catalog:
         if product.legal_basis.rests_on_consent:
             name = consent_loss.table_of(product.id)
             all_tables[name] = report.model_copy(update={"name": name})
-        if product.differencing:
+        if product.is_aggregate:
             name = differencing.table_of(product.id)
             all_tables[name] = cells.model_copy(update={"name": name})
         _hold_together(declared[product.id], product, all_tables, found["products"], ())

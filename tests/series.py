@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
+from functools import partial, reduce
 from itertools import product as every_way
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ from pyspark.sql import functions as F
 from contracts import catalog
 from contracts.differencing import Differencing
 from contracts.model import Product
-from jobs.run.differencing import Measured, Past, found_in, frozen_of
+from jobs.run import totals
+from jobs.run.differencing import Measured, Past, found_in, frozen_of, nothing
 from jobs.stages import differencing as stage
 from jobs.stages import protect
 from jobs.workspace import Workspace
 
 MEASURES = ("asked", "opted_in", "withdrawn")
 MEMBERS = "person string, channel_code string, purpose_code string, country_code string, month date, asked long, opted_in long, withdrawn long"
-HISTORY = "cell string, person string, entered long, left long, amount long, is_first boolean"
 Row = tuple[str, str, str, str, date, int, int, int]
 Cells = dict[str, dict[str, int]]
 
@@ -52,7 +52,7 @@ class Series:
 
     def __post_init__(self) -> None:
         self.what = Measured.of(self.product, ["person", *self.product.table.key, *MEASURES])
-        self.history = self.spark.createDataFrame([], HISTORY)
+        self.history = self.spark.createDataFrame([], stage.HISTORY)
 
     def release(self, members: DataFrame) -> DataFrame:
         """cell, value of the next release."""
@@ -85,6 +85,39 @@ class Series:
             published = published.unionByName(more)
         numbers = self.spark.createDataFrame([(n,) for n in range(1, len(self.told) + 1)], "number long")
         return Past(len(self.told), 1, numbers, published, self.history)
+
+
+@dataclass
+class TotalledSeries:
+    """Releases one after the other of a product with totals; each gives {cell: value}."""
+
+    spark: SparkSession
+    folder: Path
+    product: Product
+    published: list[DataFrame] = field(default_factory=list)
+    frozen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.what = Measured.of(self.product, ["person", *self.product.table.key, *MEASURES])
+        self.history = self.spark.createDataFrame([], stage.HISTORY)
+
+    def release(self, rows: Iterable[Row]) -> dict[str, float]:
+        """The next release."""
+        number = len(self.published) + 1
+        work = Workspace(str(self.folder / str(number)), self.spark)
+        parts = work.keep("members", stage.members(self.spark.createDataFrame([*rows], MEMBERS), self.what.keys, MEASURES))
+        held = totals.held_of(self.what, self.past(parts), parts, work)
+        self.frozen = {row["cell"] for row in held.frozen.collect()}
+        self.history = work.keep("history", stage.continued(held.people, self.history, number, 1))
+        self.published.append(held.told.withColumn("number", F.lit(number).cast("long")))
+        return values(held.told)
+
+    def past(self, people: DataFrame) -> Past:
+        """All that was released."""
+        if not self.published:
+            return nothing(self.what, people)
+        numbers = self.spark.createDataFrame([(n,) for n in range(1, len(self.published) + 1)], "number long")
+        return Past(len(self.published), 1, numbers, reduce(DataFrame.unionByName, self.published), self.history)
 
 
 def falsely_frozen(series: Series, before: Past, folder: Path) -> tuple[int, int]:

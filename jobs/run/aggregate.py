@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 
 def made(shell: Shell, product: Product, module: ModuleType, inputs: dict[str, DataFrame], candidate: str, work: Workspace,
-         now: datetime) -> tuple[DataFrame, list[Entry], dict[str, Any]]:
-    """The rows that may be released, the account of all, and what a candidate's note says of them beside.
+         now: datetime) -> tuple[DataFrame, list[Entry], differencing.Told]:
+    """The rows that may be released, the account of all, and what is kept of whom they count.
 
     module: the product's code. Raises ContractError where it does not make what the contract asks for, BudgetSpent.
     """
     assert product.counts_people is not None and product.minimum_cell is not None
     said, derive = module.build(**inputs), getattr(module, "derive", None)
+    if product.totals:
+        return _totalled(shell, product, said, derive, work)
     built = work.keep("built", counted.counted(shell.lake, product, candidate, said, work, now))
     _refuse_unweighed(product, built.columns)
     fresh = protect.suppress(built, product.counts_people, product.cell_columns, product.minimum_cell, product.rounding,
@@ -34,12 +36,26 @@ def made(shell: Shell, product: Product, module: ModuleType, inputs: dict[str, D
     fresh = derive(fresh) if derive else fresh
     if product.differencing:
         members = _members(product, module, inputs, said)
-        rows, noted = differencing.guarded(shell, product, fresh, members, derive, work)
-        return *_compared(product, built, work.keep("guarded", rows)), noted
+        rows, told = differencing.guarded(shell, product, fresh, members, derive, work)
+        return *_compared(product, built, work.keep("guarded", rows)), told
     found = protect.account(protect.mark_cells(built, product.counts_people, product.minimum_cell)).collect()
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
     accounts.hold(product.id, built.count(), entries)
-    return fresh, entries, {}
+    return fresh, entries, differencing.Told()
+
+
+def _totalled(shell: Shell, product: Product, said: DataFrame, derive: Any,
+              work: Workspace) -> tuple[DataFrame, list[Entry], differencing.Told]:
+    """The same with totals: what is counted are the people who are held, each once in a total."""
+    people = counted.people(product, said, work)
+    keys, asked = product.table.key, (str(product.counts_people), product.cell_columns)
+    assert product.minimum_cell is not None
+    held, told = differencing.totalled(shell, product, cells.members(people, keys, *asked), work)
+    rows = protect.suppress(held.exact, *asked, product.minimum_cell, product.rounding, product.dominance)
+    found = protect.account(protect.mark_cells(held.exact, asked[0], product.minimum_cell)).collect()
+    entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"]) for r in found]
+    accounts.hold(product.id, held.exact.count(), entries)
+    return derive(rows) if derive else rows, entries, told
 
 
 def _members(product: Product, module: ModuleType, inputs: dict[str, DataFrame], said: DataFrame) -> DataFrame:

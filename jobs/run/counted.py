@@ -1,4 +1,4 @@
-"""Counting: rows about persons become an aggregate's cells, with totals or with noise where its contract asks for them."""
+"""Counting: rows about persons become an aggregate's cells, with noise where its contract asks for it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def counted(lake: Lake, product: Product, candidate: str, built: DataFrame, work: Workspace, now: datetime) -> DataFrame:
-    """What a product's ``build`` gave, counted unless it is counts already: with hidden_<cell> beside totals, or noisy.
+    """What a product's ``build`` gave, counted unless it is counts already, perhaps noisy.
 
-    Noise is paid for before it is drawn. Raises ContractError where the contract asks for what cannot be counted, IntegrityError
-    where a value looks like a total, BudgetSpent where noise costs more than is left.
+    Noise is paid for before it is drawn. Raises ContractError where the contract asks for what cannot be counted, BudgetSpent
+    where noise costs more than is left.
     """
     if cells.PERSON not in built.columns:
         _refuse_uncountable(product)
@@ -31,18 +31,23 @@ def counted(lake: Lake, product: Product, candidate: str, built: DataFrame, work
     keys, asked = product.table.key, (product.counts_people, product.cell_columns)
     private = product.differential_privacy
     if private is not None:
-        people = noise.bounded(work.keep("people", built), keys, private.cells_per_person)
-        exact = _held(product, cells.count(people, keys, *asked, []), work)
+        rows = noise.bounded(work.keep("people", built), keys, private.cells_per_person)
+        exact = _held(product, cells.count(rows, keys, *asked), work)
         budgets.pay(lake, product, candidate, now)
         return noise.drawn(exact, keys, *asked, private)
-    if not product.totals:
-        return cells.count(built, keys, *asked, [])
-    people = work.keep("people", built)
-    if cells.is_marked(people, product.totals):
+    return cells.count(built, keys, *asked)
+
+
+def people(product: Product, built: DataFrame, work: Workspace) -> DataFrame:
+    """Rows about persons, of which totals can be counted. Raises ContractError where they name nobody, IntegrityError where one
+    says what a total does."""
+    if cells.PERSON not in built.columns:
+        _refuse_uncountable(product)
+    rows = work.keep("people", built)
+    if cells.is_marked(rows, product.totals):
         raise IntegrityError(f"{product.id}: a row says {ALL} in one of {', '.join(product.totals)}, as totals do; nothing was "
                              f"built, make jobs/products/{product.id}.py say another word")
-    exact = _held(product, cells.count(people, keys, *asked, product.totals), work)
-    return cells.complemented(exact, keys, *asked, product.totals, product.minimum_cell)
+    return rows
 
 
 def _refuse_uncountable(product: Product) -> None:
@@ -54,9 +59,9 @@ def _refuse_uncountable(product: Product) -> None:
 
 
 def _held(product: Product, exact: DataFrame, work: Workspace) -> DataFrame:
-    """Exact counts, written aside. Raises ContractError where they are too many to be protected together."""
+    """Exact counts, written aside. Raises ContractError where they are too many."""
     held = work.keep("counted", exact)
     if (found := held.count()) > cells.MOST_ROWS:
-        raise ContractError(f"{product.path} asks for totals or noise of {found:,} rows, and at most {cells.MOST_ROWS:,} can be "
-                            "protected together; take a column out of totals, or make columns coarser")
+        raise ContractError(f"{product.path} asks for noise of {found:,} rows, and at most {cells.MOST_ROWS:,} can be "
+                            "drawn together; make columns coarser")
     return held

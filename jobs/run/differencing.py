@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from contracts import ContractError
 from contracts.differencing import NOTED, table_of
 from contracts.model import Product
 from jobs.errors import GateFailed, IntegrityError
 from jobs.ledger import accounts, releases
 from jobs.ledger.accounts import Entry
+from jobs.run import totals
 from jobs.run.shell import Shell
 from jobs.schema import ddl, spark_schema
 from jobs.stages import differencing as stage
@@ -76,33 +78,46 @@ class Past:
         return self.published.where(f"number = {self.newest}").select("cell", "value")
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is kept of a candidate beside its account: whom its cells count (nobody where counts are noisy), what build measures,
+    the version it was compared with, how many cells there are, and how many of them are frozen."""
+
+    history: DataFrame | None = None
+    measured: tuple[str, ...] = ()
+    against: int | None = None
+    cells: int = 0
+    frozen: int = 0
+
+
+def nothing(what: Measured, people: DataFrame) -> Past:
+    """The past of a product of which nothing was released."""
+    def empty(columns: str) -> DataFrame:
+        return people.sparkSession.createDataFrame([], columns)
+    return Past(0, 0, empty("number bigint"), empty("number bigint, cell string, value double"), empty(stage.HISTORY))
+
+
 def stands(shell: Shell, product: Product, version: int, note: dict[str, Any]) -> bool:
     """Whether a candidate is the released one, or was compared with all that is released."""
     if product.differencing is None:
-        return True
+        return NOTED in note or not product.is_aggregate
     pinned = _pins(shell, product)
     newest = pinned[-1]["table_version"] if pinned else None
     return NOTED in note and (version == newest or note.get(AGAINST) == newest)
 
 
 def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame, derive: Any,
-            work: Workspace) -> tuple[DataFrame, dict[str, Any]]:
-    """The rows that may be released, cells that would tell of few people as they were released last; and what is noted of them.
+            work: Workspace) -> tuple[DataFrame, Told]:
+    """The rows that may be released, cells that would tell of few people as they were released last; and what is kept of them.
 
     fresh: protected rows, their derived columns made. members: what the product's module says of persons.
     """
     what = Measured.of(product, members.columns)
-    # Looked at once: what is released meanwhile is not what this is compared with, and the candidate says so.
-    pinned = releases.of(shell.lake, product.release_group)
-    number = 1 + max((pin["number"] for pin in pinned), default=0)
-    pins = [pin for pin in pinned if pin["product"] == product.id]
-    against = pins[-1]["table_version"] if pins else None
-    past = _past(shell, what, pins)
+    number, against, past = released(shell, what)
     people = work.keep("members", stage.members(members, what.keys, what.measures))
     if past is None:
-        empty = shell.lake.spark.createDataFrame([], spark_schema(shell.lake.contract(table_of(product.id))))
-        history = work.keep("history", stage.continued(people, empty, number, 0))
-        return fresh, _noted(shell, what, against, history, stage.values(fresh, what.keys, what.measures).count(), 0)
+        history = work.keep("history", stage.continued(people, nothing(what, people).history, number, 0))
+        return fresh, Told(history, what.measured, against, stage.values(fresh, what.keys, what.measures).count())
     told = work.keep("values", stage.values(fresh, what.keys, what.measures))
     frozen = frozen_of(what, past, people, told, work)
     held = work.keep("held", stage.held(told, past.last, frozen))
@@ -111,7 +126,42 @@ def guarded(shell: Shell, product: Product, fresh: DataFrame, members: DataFrame
     history = stage.continued(stay, past.history, number, past.oldest)
     both = told.withColumnRenamed("value", "wanted").join(held, on="cell", how="full_outer")
     stayed = both.where("NOT (wanted <=> value)").count()
-    return derive(rows) if derive else rows, _noted(shell, what, against, work.keep("history", history), both.count(), stayed)
+    return derive(rows) if derive else rows, Told(work.keep("history", history), what.measured, against, both.count(), stayed)
+
+
+def released(shell: Shell, what: Measured) -> tuple[int, int | None, Past | None]:
+    """The number of the next release, the version that was released last, and all that was released of a product."""
+    # Looked at once: what is released meanwhile is not what this is compared with, and the candidate says so.
+    pinned = releases.of(shell.lake, what.product.release_group)
+    pins = [pin for pin in pinned if pin["product"] == what.product.id]
+    number = 1 + max((pin["number"] for pin in pinned), default=0)
+    return number, pins[-1]["table_version"] if pins else None, _past(shell, what, pins)
+
+
+def totalled(shell: Shell, product: Product, members: DataFrame, work: Workspace) -> tuple[totals.Held, Told]:
+    """What may be released of an aggregate with totals, and what is kept of it. members: what each person adds to its cells."""
+    what = Measured.of(product, members.columns)
+    number, against, found = released(shell, what)
+    parts = work.keep("members", stage.members(members, what.keys, what.cells))
+    past = found or nothing(what, parts)
+    held = totals.held_of(what, past, parts, work)
+    history = work.keep("history", stage.continued(held.people, past.history, number, past.oldest))
+    cells, frozen = held.told.count(), held.frozen.count()
+    return held, Told(history, (), against, cells + frozen, frozen)
+
+
+def keep(shell: Shell, product: Product, told: Told, said: dict[str, Any]) -> dict[str, Any]:
+    """Write whom a candidate's cells count and beside it, where no reader is, what is ``said`` of it; what the candidate's own
+    note tells of that. What a killed build leaves is named by no candidate."""
+    name = table_of(product.id)
+    history = told.history
+    if history is None:
+        history = shell.lake.spark.createDataFrame([], spark_schema(shell.lake.contract(name)))
+    note = {"cells": told.cells, "frozen": told.frozen, "measured": list(told.measured), "totals": list(product.totals),
+            **said}
+    version = shell.lake.replace(name, history, note=note)
+    shell.report.change(name)
+    return {NOTED: version, AGAINST: told.against}
 
 
 def account(shell: Shell, product: Product, candidate: str, note: dict[str, Any], now: datetime) -> None:
@@ -148,7 +198,8 @@ def check(shell: Shell, product: Product, version: int, note: dict[str, Any]) ->
         return
     told = stage.values(lake.read(product.table.name, version), what.keys, what.measures)
     with workspace(shell.settings.lake_root, f"{product.table.name}.released", lake.spark) as work:
-        found = found_in(what, past, stage.last(lake.read(name, note[NOTED])), told, work).count()
+        people = stage.last(lake.read(name, note[NOTED]))
+        found = (totals.found_in if product.totals else found_in)(what, past, people, told, work).count()
     if found:
         raise GateFailed(f"{product.id}: {found} cells differ from an earlier release, alone or summed, by fewer than "
                          f"{what.fewest} people; nothing was pinned, run `concord build {product.id}` again")
@@ -160,7 +211,8 @@ def _pins(shell: Shell, product: Product) -> list[dict[str, Any]]:
 
 
 def _past(shell: Shell, what: Measured, pins: list[dict[str, Any]]) -> Past | None:
-    """What was released of a product; None where nothing was. Raises IntegrityError where nobody knows whom a release counted."""
+    """What was released of a product; None where nothing was. Raises IntegrityError where nobody knows whom a release counted,
+    ContractError where it has totals that the contract has no more."""
     lake, product = shell.lake, what.product
     if not pins:
         return None
@@ -168,6 +220,10 @@ def _past(shell: Shell, what: Measured, pins: list[dict[str, Any]]) -> Past | No
     if NOTED not in note:
         raise IntegrityError(f"release {product.release_group}/{pins[-1]['number']} of {product.id} was made before it was kept "
                              "whom its cells count, so nobody can say whom the next one would tell of; start with another lake")
+    missing = sorted({*lake.note(table_of(product.id), note[NOTED]).get("totals", ())} - {*product.totals})
+    if missing:
+        raise ContractError(f"{product.path} has no totals over {', '.join(missing)} any more, beside which cells were hidden "
+                            "that could be told now; put them back, or write the product's next major")
     first: dict[int, int] = {}
     for pin in pins:
         first.setdefault(pin["table_version"], pin["number"])
@@ -209,11 +265,3 @@ def found_in(what: Measured, past: Past, people: DataFrame, told: DataFrame, wor
         return own
     isolating = unions.isolating(unions.of_measures(beside, what.cells), people, past.history, what.keys, levels, what.fewest)
     return unions.cells_of(unions.of_measures(moved, what.cells), work.keep("unions", isolating), what.keys, levels)
-
-
-def _noted(shell: Shell, what: Measured, against: int | None, history: DataFrame, cells: int, frozen: int) -> dict[str, Any]:
-    """Write whom the cells count; what the candidate's note says of it. What a killed build leaves is named by no candidate."""
-    name = table_of(what.product.id)
-    version = shell.lake.replace(name, history, note={"cells": cells, "frozen": frozen, "measured": list(what.measured)})
-    shell.report.change(name)
-    return {NOTED: version, AGAINST: against}

@@ -12,6 +12,7 @@ from contracts.majors import family
 from contracts.model import Product
 from contracts.treatments import Year
 from contracts.vocabulary import LegalBasis
+from jobs.lake import Lake
 from jobs.ledger import accounts
 from jobs.ledger.accounts import Entry
 from jobs.run import aggregate, consent, consent_loss, differencing, epochs, pseudonyms, stopped
@@ -23,6 +24,8 @@ from jobs.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+ACCOUNTS = "accounts"  # The key of a note under which the account of a candidate stands.
 
 
 def build(settings: Settings, product_id: str) -> Report:
@@ -46,13 +49,12 @@ def build(settings: Settings, product_id: str) -> Report:
             if not (is_current(product, held, versions, now) and held["use"] == use
                     and differencing.stands(shell, product, version, held)):
                 frames, entries, until, loss, known = _permitted(shell, product, versions, now, work)
-                rows, made, compared = _protected(shell, product, (frames, known), use, work, now)
-                noted = _noted(shell, product, entries, made, now)
+                rows, made, told = _protected(shell, product, (frames, known), use, work, now)
                 held = {"contract": product.sha256, "inputs": versions, "as_of": now.isoformat(), "until": until, **loss,
-                        **compared, "use": use, "accounts": [[stage, *vars(e).values()] for stage, e in noted]}
+                        "use": use, **_noted(shell, product, told, [*entries, *made])}
                 version = shell.lake.replace(name, work.keep("protected", rows), note=held)
                 shell.report.change(name)
-        _account(shell, candidate_id(product.id, version), held, now)
+        _account(shell, product, candidate_id(product.id, version), held, now)
         differencing.account(shell, product, candidate_id(product.id, version), held, now)
         shell.trail.reads(*versions)
         shell.trail.writes(name, {c.name: list(c.origins) for c in product.table.columns})
@@ -81,14 +83,17 @@ def candidate_id(product: str, version: int) -> str:
     return f"product.{product}@{version}"
 
 
-def _noted(shell: Shell, product: Product, permitted: list[tuple[str, Entry]], made: list[tuple[str, Entry]],
-           now: datetime) -> list[tuple[str, Entry]]:
-    """What a candidate's commit carries of its account. Readers may read a commit, so where counts are noisy the exact ones of
-    permits are in the ledger alone, written before."""
-    if product.differential_privacy is None:
-        return [*permitted, *made]
-    accounts.write(shell.lake, candidate_id(product.id, shell.lake.version(product.table.name) + 1), [*permitted, *made], now)
-    return made
+def _noted(shell: Shell, product: Product, told: differencing.Told | None, entries: list[tuple[str, Entry]]) -> dict[str, Any]:
+    """What a candidate's commit says of its account, until the ledger has it. Readers may read a commit, so that of an aggregate,
+    which would tell how many people its inputs have and how many cells are too small, is in the vault."""
+    said = {ACCOUNTS: [[stage, *vars(e).values()] for stage, e in entries]}
+    return said if told is None else differencing.keep(shell, product, told, said)
+
+
+def account_of(lake: Lake, product: Product, note: dict[str, Any]) -> list[tuple[str, Entry]]:
+    """The account, (stage, entry), of the candidate with that note."""
+    held = lake.note(differencing.table_of(product.id), note[differencing.NOTED]) if product.is_aggregate else note
+    return [(stage, Entry(*rest)) for stage, *rest in held[ACCOUNTS]]
 
 
 def _permitted(shell: Shell, product: Product, versions: dict[str, int], now: datetime,
@@ -135,8 +140,9 @@ def _module(product_id: str) -> Any:
 
 
 def _protected(shell: Shell, product: Product, permitted: tuple[dict[str, DataFrame], DataFrame], use: dict[str, Any],
-               work: Workspace, now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]], dict[str, Any]]:
-    """The rows that may be released, the account of the rest, and what is noted of them; built = released + suppressed.
+               work: Workspace, now: datetime) -> tuple[DataFrame, list[tuple[str, Entry]], differencing.Told | None]:
+    """The rows that may be released, the account of the rest, and of an aggregate what is kept of whom it counts; built =
+    released + suppressed.
 
     permitted: the rows of each input, and what is known of people, of which texts are scrubbed.
     """
@@ -144,8 +150,8 @@ def _protected(shell: Shell, product: Product, permitted: tuple[dict[str, DataFr
     module, inputs = _module(product.id), {name.split(".")[1]: frame for name, frame in frames.items()}
     if product.is_aggregate:
         candidate = candidate_id(product.id, shell.lake.version(product.table.name) + 1)
-        rows, entries, noted = aggregate.made(shell, product, module, inputs, candidate, work, now)
-        return rows, [("protect", entry) for entry in entries], noted
+        rows, entries, told = aggregate.made(shell, product, module, inputs, candidate, work, now)
+        return rows, [("protect", entry) for entry in entries], told
     built, epoch = module.build(**inputs), (use["pseudonym_domain"], use["pseudonym_epoch"])
     if scrub.texts(product.table.columns):
         built = scrub.apply(built, product.table.columns, known)
@@ -157,14 +163,14 @@ def _protected(shell: Shell, product: Product, permitted: tuple[dict[str, DataFr
         shell.report.facts.update(nulls_by_treatment=lost)
     entry = Entry(product.table.name, "released", "-", rows.count())
     accounts.hold(product.id, built.count(), [entry])
-    return rows, [("protect", entry)], {}
+    return rows, [("protect", entry)], None
 
 
-def _account(shell: Shell, subject: str, held: dict[str, Any], now: datetime) -> None:
-    """Write a candidate's accounts, which its commit carries, unless they are there."""
+def _account(shell: Shell, product: Product, subject: str, note: dict[str, Any], now: datetime) -> None:
+    """Write a candidate's account, which was kept with its commit, unless it is there."""
     if not accounts.of(shell.lake, {subject}):
-        accounts.write(shell.lake, subject, [(stage, Entry(*rest)) for stage, *rest in held["accounts"]], now)
+        accounts.write(shell.lake, subject, account_of(shell.lake, product, note), now)
     total: dict[str, int] = {}
-    for _, _, outcome, _, rows, _ in held["accounts"]:
-        total[outcome] = total.get(outcome, 0) + rows
+    for entry in accounts.of(shell.lake, {subject}):
+        total[entry["outcome"]] = total.get(entry["outcome"], 0) + entry["rows"]
     shell.report.facts.update(candidate=subject, **total)

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 SEPARATOR = "\x1f"  # The unit separator of ASCII, which no code has.
 UNNAMED = ""  # All who are not named are one person.
+HISTORY = "cell string, person string, entered bigint, left bigint, amount bigint, is_first boolean"
 FOR_GOOD = 2**31  # After every release.
 
 

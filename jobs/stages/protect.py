@@ -38,7 +38,7 @@ def suppress(rows: DataFrame, counts_people: str, cell_columns: Sequence[str], m
     ``most_in_<cell>``, which does not leave either: a cell of which one person has more than that share becomes null, for
     they would know nearly all about the others, and everybody nearly all about them ((1, k) rule, Hundepool et al.,
     Statistical Disclosure Control, 2012). A cell is null, too, where totals would tell one of few people otherwise (column
-    ``hidden_<cell>``, of ``cells.complemented``). Columns that are not counts must be derived from the result, not from exact
+    ``hidden_<cell>``, of ``totalled.settled``). Columns that are not counts must be derived from the result, not from exact
     counts.
     """
     kept = mark_cells(rows, counts_people, minimum).where(F.col(MARK)).drop(MARK, REASON)

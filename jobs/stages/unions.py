@@ -12,23 +12,27 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from contracts.table import ALL
 from jobs.stages.differencing import SEPARATOR
 
 OWN, EVERY = "own", "every"
 
 
-def named(cells: DataFrame, keys: Sequence[str], levels: Mapping[str, Sequence[str]]) -> DataFrame:
-    """The rows of a frame of cells, each once for every union that its cell is part of: + union (its name)."""
+def named(cells: DataFrame, keys: Sequence[str], levels: Mapping[str, Sequence[str]], marked: Sequence[str] = ()) -> DataFrame:
+    """The rows of a frame of cells, each once for every union that its cell is part of: + union (its name). Over a key of
+    ``marked``, which has totals, a total is added to nothing: its parts are in it."""
     made, columns = cells.withColumn("parts", F.split("cell", SEPARATOR)), cells.columns
     for n, key in enumerate(keys):
-        ways = F.array(*[_named(F.col("parts").getItem(n), level) for level in (OWN, *levels.get(key, ()), EVERY)])
+        part = F.col("parts").getItem(n)
+        ways = F.array(*[_named(part, level) for level in (OWN, *levels.get(key, ()), EVERY)])
+        ways = F.when(part == ALL, F.array(_named(part, OWN))).otherwise(ways) if key in marked else ways
         made = made.withColumn(f"way_{n}", F.explode(ways))
     name = F.concat_ws(SEPARATOR, *[f"way_{n}" for n in range(len(keys))], F.element_at("parts", -1))
     return made.select(*columns, name.alias("union")).where(F.col("union") != F.col("cell"))
 
 
 def isolating(beside: DataFrame, candidate: DataFrame, history: DataFrame, keys: Sequence[str],
-              levels: Mapping[str, Sequence[str]], fewest: int) -> DataFrame:
+              levels: Mapping[str, Sequence[str]], fewest: int, marked: Sequence[str] = ()) -> DataFrame:
     """union: those whose published sum is another than in some release, though fewer than ``fewest`` people make the difference.
 
     beside: what ``compared`` gives, for cells that can be summed. A person makes a difference to a sum where what they add to all
@@ -50,7 +54,7 @@ def isolating(beside: DataFrame, candidate: DataFrame, history: DataFrame, keys:
     parts = named(told.where(is_shown | was_shown).select(
         "cell", "number", is_shown.alias("is_shown"), was_shown.alias("was_shown"), shown.alias("shown"), most.alias("most"),
         one_way.alias("one_way"), is_plain.alias("is_plain"), "spread",
-        (F.coalesce("value", F.lit(0.0)) - F.coalesce("was", F.lit(0.0))).alias("moved")), keys, levels)
+        (F.coalesce("value", F.lit(0.0)) - F.coalesce("was", F.lit(0.0))).alias("moved")), keys, levels, marked)
     sums = [F.sum(name).alias(name) for name in ("moved", "shown", "most")]
     at_least = F.greatest(F.max("one_way"), F.floor(F.sum("one_way") / F.greatest(F.max("spread"), F.lit(1))))
     # Where a cell was shown and is hidden, whom it hides may be who left it for another.
@@ -74,9 +78,10 @@ def _few(asked: DataFrame, candidate: DataFrame, history: DataFrame, fewest: int
     return people.where(F.col("people") < fewest).select("union").distinct()
 
 
-def cells_of(cells: DataFrame, unions: DataFrame, keys: Sequence[str], levels: Mapping[str, Sequence[str]]) -> DataFrame:
+def cells_of(cells: DataFrame, unions: DataFrame, keys: Sequence[str], levels: Mapping[str, Sequence[str]],
+             marked: Sequence[str] = ()) -> DataFrame:
     """cell: those that are part of one of the unions."""
-    return named(cells, keys, levels).join(unions, on="union", how="left_semi").select("cell").distinct()
+    return named(cells, keys, levels, marked).join(unions, on="union", how="left_semi").select("cell").distinct()
 
 
 def of_measures(cells: DataFrame, measures: Sequence[str]) -> DataFrame:

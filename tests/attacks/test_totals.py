@@ -24,7 +24,7 @@ def counts(people: Mapping[Any, set[Key]], over: tuple[int, ...]) -> dict[Key, i
 def hidden(exact: Counts, over: tuple[int, ...], minimum: int = MINIMUM, most: Counts | None = None) -> set[Key]:
     """What the platform hides."""
     keys = list(exact)
-    those = complementary.hidden(np.array([exact[k] for k in keys]), np.zeros(len(keys), dtype=bool),
+    those, _ = complementary.hidden(np.array([exact[k] for k in keys]), np.zeros(len(keys), dtype=bool),
                                  complementary.lines_of(keys, over, ALL), minimum,
                                  None if most is None else np.array([float(most[k]) for k in keys]))
     return {key for key, gone in zip(keys, those, strict=True) if gone}

@@ -46,7 +46,7 @@ def measure(tables: int, down: int, across: int) -> None:
     keys = [key for key, people in counts.items() if people]
     people = np.array([counts[key] for key in keys])
     started, busy = time.monotonic(), time.process_time()
-    gone = complementary.hidden(people, np.zeros(len(keys), dtype=bool), complementary.lines_of(keys, (1, 2), ALL), MINIMUM)
+    gone, _ = complementary.hidden(people, np.zeros(len(keys), dtype=bool), complementary.lines_of(keys, (1, 2), ALL), MINIMUM)
     small = people <= MINIMUM
     print(len(keys), small.sum(), (gone & ~small).sum(), round(time.monotonic() - started, 1), round(time.process_time() - busy, 1))
 

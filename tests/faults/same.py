@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from contracts import catalog
 from jobs.lake import Lake
+from jobs.run.product import account_of
 from jobs.settings import Settings
 
 CLOCKS = {"at", "written_at", "checked_at", "conformed_at", "landed_at", "received_at", "rejected_at", "released_at", "prepared_at",
@@ -56,9 +57,9 @@ def accounts(home: Path) -> None:
     for product in catalog().products.values():
         name = product.table.name
         if lake.version(name) > 0:
-            said = lake.note(name)["accounts"]
+            said = account_of(lake, product, lake.note(name))
             kept = count.get(f"{name}@{lake.version(name)}", Counter())
-            assert kept == _sums((stage, outcome, rows) for stage, _, outcome, _, rows, _ in said), name
+            assert kept == _sums((stage, entry.outcome, entry.rows) for stage, entry in said), name
             assert kept["protect", "released"] == lake.arrow(name).num_rows, name
     for extract in lake.arrow("ledger.extract").to_pylist():
         kept = count[extract["extract_id"]]

@@ -95,5 +95,5 @@ def naive_optins(said: list[tuple[Any, ...]], identities: list[tuple[Any, ...]])
 def test_optin_rates_equal_the_naive_ones(frame: Any, said: list[Any], identities: list[Any]) -> None:
     identity = frame("source string, source_person_id string, person_key string, country_code string", identities)
     people, contract = optin_rates.build(frame(CONSENT, said), identity), catalog().products["optin_rates"]
-    built = cells.count(people, contract.table.key, "asked", contract.cell_columns, []).collect()
+    built = cells.count(people, contract.table.key, "asked", contract.cell_columns).collect()
     assert {tuple(r)[:4]: list(r)[4:] for r in built} == naive_optins(said, identities)

@@ -16,7 +16,7 @@ from jobs.ledger import accounts, releases
 from jobs.read import released
 from jobs.run import differencing, pins
 from jobs.run.people import resolve
-from jobs.run.product import build
+from jobs.run.product import account_of, build
 from jobs.run.release import release
 from jobs.settings import Settings
 from tests import small_lake
@@ -102,6 +102,30 @@ def test_how_many_cells_are_frozen_is_told_to_no_reader(home: Settings) -> None:
     built(home)
     assert "frozen" not in str(lake(home).note("product.optin_rates")), "a frozen cell says that somebody came"
     assert lake(home).note(CELLS)["frozen"] == 6
+
+
+def test_no_exact_number_is_in_a_commit_that_readers_may_open(home: Settings) -> None:
+    """Numbers in it are versions of tables, beside the contract's terms of use; its account comes to the ledger from the vault."""
+    come(home, *(f"crowd-{n}" for n in range(41)))
+    built(home)
+    for product in (p for p in catalog().products.values() if p.is_aggregate):
+        name = product.table.name
+        version, note = lake(home).version(name), lake(home).note(name)
+        account = accounts.of(lake(home), {f"{name}@{version}"})
+        exact = {number for entry in account for number in (entry["rows"], entry["people"]) if number}
+        versions = {*note["inputs"].values(), note["cells"], note["against"]}
+        assert numbers({**note, "use": None}) <= versions, product.id
+        if product.id == PRODUCT:
+            assert {53, 171} <= exact - versions, "people, and their statements"
+        assert {(stage, entry.outcome, entry.rows, entry.people) for stage, entry in account_of(lake(home), product, note)} == {
+            (entry["stage"], entry["outcome"], entry["rows"], entry["people"]) for entry in account}
+
+
+def numbers(said: Any) -> set[int]:
+    """The numbers in a note."""
+    if isinstance(said, dict | list):
+        return {number for each in (said.values() if isinstance(said, dict) else said) for number in numbers(each)}
+    return {said} if isinstance(said, int) and not isinstance(said, bool) else set()
 
 
 def test_what_the_build_let_through_is_stopped_by_the_release(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

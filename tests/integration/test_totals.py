@@ -37,7 +37,7 @@ def over() -> Iterator[None]:
     table = product.table.model_copy(update={"columns": columns})
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(known.products, PRODUCT, product.model_copy(update={
-            "totals": ("channel_code", "country_code"), "differencing": None, "table": table, "sha256": "totals"}))
+            "totals": ("channel_code", "country_code"), "table": table, "sha256": "totals"}))
         patch.setitem(known.tables, table.name, table)
         yield
 
@@ -117,19 +117,15 @@ def changed(monkeypatch: pytest.MonkeyPatch, product: str, **fields: Any) -> Non
     monkeypatch.setitem(known.products, product, known.products[product].model_copy(update={**fields, "sha256": "other"}))
 
 
-def test_without_totals_cells_are_as_they_were(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = {key: row["asked"] for key, row in rows(copied).items() if "all" not in key}
-    changed(monkeypatch, PRODUCT, totals=())
-    build(copied, PRODUCT)
-    lake, key = Lake(copied.lake_root, catalog().tables), catalog().products[PRODUCT].table.key
-    found = {tuple(r[name] for name in key): r["asked"] for r in lake.arrow(f"product.{PRODUCT}").to_pylist()
-             if r["purpose_code"] == "brand_communication"}
-    assert found == {key: coarse(n, 5) for key, n in exact().items() if "all" not in key and n > 7}
-    assert before.items() < found.items(), "beside totals more must vanish"
+def test_totals_that_were_told_are_not_taken_back(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells that were hidden beside them would be told now, and with them what the totals hid."""
+    changed(monkeypatch, PRODUCT, totals=("country_code",))
+    with pytest.raises(ContractError, match="optin_rates.yaml has no totals over channel_code any more, .* put them back, or write the product's next major"):
+        build(copied, PRODUCT)
 
 
 def test_totals_that_nobody_can_count_are_refused(copied: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    changed(monkeypatch, "engagement_daily", totals=("channel_code",), differencing=None)
+    changed(monkeypatch, "engagement_daily", totals=("channel_code",))
     with pytest.raises(ContractError, match=r"engagement_daily.py gives no column person .* or write \{property: totals, value: \[\]\}"):
         build(copied, "engagement_daily")
 

@@ -89,7 +89,7 @@ def test_one_person_moves_counts_by_what_the_noise_is_made_for(frame: Any) -> No
     said = rows(10)
     both = []
     for people in (said, [r for r in said if r[2] != "p3"]):
-        counted = cells.count(noise.bounded(frame(PEOPLE, people), KEYS, 2), KEYS, "asked", ["asked", "yes"], [])
+        counted = cells.count(noise.bounded(frame(PEOPLE, people), KEYS, 2), KEYS, "asked", ["asked", "yes"])
         both.append({r.channel: (r.asked, r.yes) for r in counted.collect()})
     moved = [np.subtract(both[0][c], both[1].get(c, (0, 0))) for c in both[0]]
     assert sorted(m[0] for m in moved)[-2:] == [1, 1] and sum(m[0] for m in moved) == 2 and max(m[1] for m in moved) <= 1

@@ -115,7 +115,7 @@ def test_optin_rates(frame: Any) -> None:
     identity = frame(IDENTITY, [("crm", "1", "p", "CH"), ("app", "2", "p", "AT"), ("app", "3", "p", None),
                                 ("crm", "7", None, "IT"), ("crm", "8", None, None)])
     got: dict[str, list[Any]] = {case: [] for case in OPTINS}
-    for r in cells.count(optin_rates.build(consent, identity), OPTIN.table.key, "asked", OPTIN.cell_columns, []).collect():
+    for r in cells.count(optin_rates.build(consent, identity), OPTIN.table.key, "asked", OPTIN.cell_columns).collect():
         assert r.month.day == 1
         got[r.purpose_code].append((r.channel_code, r.country_code, r.month.month, r.asked, r.opted_in, r.withdrawn))
     assert {case: sorted(rows) for case, rows in got.items()} == {case: rows for case, (_, rows) in OPTINS.items()}
@@ -227,7 +227,7 @@ def test_products_keep_to_their_contracts(frame: Any, product: str) -> None:
                     + ", person_key string", []) for name in inputs]
     built = module.build(*frames)
     if contract.is_aggregate and cells.PERSON in built.columns:
-        built = cells.count(built, contract.table.key, contract.counts_people, contract.cell_columns, [])
+        built = cells.count(built, contract.table.key, contract.counts_people, contract.cell_columns)
     built = module.derive(built) if hasattr(module, "derive") else built
     built = treat.apply(built.withColumnRenamed("person_key", "person_id").withColumn("seed", F.lit(0)), contract.table.columns,
                         "seed", date(2026, 1, 1)) if not contract.is_aggregate else built
