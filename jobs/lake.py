@@ -79,7 +79,7 @@ class Lake:
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
-                              description=self.contract(name).description, configuration=parts.properties(name),
+                              description=self.contract(name).description, configuration=parts.properties(self.contract(name)),
                               partition_by=parts.columns(name), commit_properties=_properties())
             found = DeltaTable(self.path(name), storage_options=self._options)
             if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
@@ -284,7 +284,7 @@ class Lake:
     def _writable(self, name: str) -> DeltaTable:
         """The table to be written: one that was made before tables had properties gets them, in a commit of its own."""
         found = self.ensure(name)
-        if (wanted := parts.properties(name)).items() - found.metadata().configuration.items():
+        if (wanted := parts.properties(self.contract(name))).items() - found.metadata().configuration.items():
             found.alter.set_table_properties(wanted, commit_properties=_properties())
         return found
 
