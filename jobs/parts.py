@@ -1,8 +1,8 @@
 """How Delta keeps a table: in parts, and with what it may note of the rows beside each file.
 
-A part is a folder for each value of some columns, which can go for good with all that ever lay in it. Delta notes the least and the
-greatest value of columns beside each file, in a log that is never cut: of a table about persons it notes columns alone that tell of
-none, or the log would tell of rows that are gone.
+A part is a folder for each value of some columns, which can go for good with all that ever lay in it. Delta notes the least and
+the greatest value of columns beside each file, in a log that is never cut: of a table about persons it notes columns alone that
+tell of none, or the log would tell of rows that are gone.
 """
 
 from __future__ import annotations

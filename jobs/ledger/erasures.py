@@ -1,0 +1,40 @@
+"""In which passes people were forgotten, and whom no source brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.lake import Lake
+from jobs.schema import arrow_schema
+
+TABLE, SUPPRESSED = "ledger.erasure", "ledger.suppression"
+
+
+def every(lake: Lake) -> list[dict[str, Any]]:
+    """Every pass, oldest first; one whose ``ended_at`` is null is under way, or was killed."""
+    return sorted(lake.arrow(TABLE).to_pylist(), key=lambda row: row["number"])
+
+
+def write(lake: Lake, row: dict[str, Any]) -> None:
+    """Write a pass, in place of what was written of it."""
+    lake.merge_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))))
+
+
+def suppress(lake: Lake, references: Iterable[tuple[str, str]], erasure: int, at: datetime) -> None:
+    """Keep that these (source, reference) are not to come back; one that is there stays as it is."""
+    there = suppressed(lake)
+    rows = [{"reference": reference, "source": source, "erasure": erasure, "since_at": at}
+            for source, reference in sorted(set(references)) if reference not in there]
+    if rows:
+        lake.merge_arrow(SUPPRESSED, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(SUPPRESSED))))
+
+
+def suppressed(lake: Lake, source: str | None = None) -> set[str]:
+    """The references of those who are not to come back, from one source or from any."""
+    of = None if source is None else pc.field("source") == source
+    return set(lake.arrow(SUPPRESSED, columns=["reference"], filters=of)["reference"].to_pylist())
