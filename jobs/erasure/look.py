@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector, FileSystem
+from pyarrow.fs import FileSelector, SubTreeFileSystem
 
+from jobs.erasure.files import groups, head, reading
 from jobs.erasure.words import Words, is_text
 
 THREADS = 2
@@ -24,9 +24,9 @@ class Looked:
     found: dict[str, int]
 
 
-def look(store: FileSystem, words: Words, but: Collection[str] = ()) -> Looked:
-    """Look through every file below the root of a file system, but for folders ``but``. Raises what reading a file raises: one
-    that cannot be read may hold anything."""
+def look(store: SubTreeFileSystem, words: Words, but: Collection[str] = ()) -> Looked:
+    """Look through every file below the root of a file system, but for folders ``but``. Raises NotErased where one cannot be
+    read."""
     paths = [f.path for f in store.get_file_info(FileSelector("", recursive=True, allow_not_found=True)) if f.is_file]
     wanted = [path for path in sorted(paths) if not any(path == b or path.startswith(f"{b}/") for b in but)]
     with ThreadPoolExecutor(THREADS) as threads:
@@ -37,22 +37,20 @@ def look(store: FileSystem, words: Words, but: Collection[str] = ()) -> Looked:
     return Looked(len(wanted), dict(found))
 
 
-def _count(store: FileSystem, path: str, words: Words) -> int:
+def _count(store: SubTreeFileSystem, path: str, words: Words) -> int:
     """In how many values, or at how many places, a word stands in a file."""
     if path.endswith(".parquet"):
         return sum(int(words.rows(chunk).sum()) for column in _texts(store, path) for chunk in column.chunks)
-    with store.open_input_stream(path) as stream:
+    with reading(store, path), store.open_input_stream(path) as stream:
         return sum(1 for _ in words.places(stream.read()))
 
 
-def _texts(store: FileSystem, path: str) -> Iterator[pa.ChunkedArray]:
+def _texts(store: SubTreeFileSystem, path: str) -> Iterator[pa.ChunkedArray]:
     """Every text of a Parquet file, those within structures too, and the notes in its footer."""
-    with store.open_input_file(path) as opened, pq.ParquetFile(opened) as file:
-        notes = [v for pair in (file.metadata.metadata or {}).items() for v in pair]
-        yield pa.chunked_array([pa.array(notes, pa.binary())])
-        for number in range(file.num_row_groups):
-            for column in file.read_row_group(number).flatten().columns:
-                yield from _flat(column)
+    yield pa.chunked_array([pa.array(head(store, path)[1], pa.binary())])
+    for rows in groups(store, path):
+        for column in rows.flatten().columns:
+            yield from _flat(column)
 
 
 def _flat(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:

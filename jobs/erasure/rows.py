@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.model import Table
-from contracts.vocabulary import DataCategory, Treatment, Zone
+from contracts.vocabulary import Treatment, Zone
 from jobs.erasure.traces import Traces
 from jobs.erasure.words import Mask, Words, is_text
 
 # Columns that say whom a row is about, by what they hold; a row with another's beside a key of theirs (``IN_PLACE``) stays.
 NAMES, KEYS = ("identity", "left_identity", "right_identity"), ("person_key", "other_key")
 IN_PLACE = ("person", "from_key", "to_key")
-OF_PERSONS = (DataCategory.IDENTIFYING, DataCategory.PSEUDONYMOUS)
+OF_MANY = ("vault.frequency",)  # How often values occur: a row is about nobody, and of a word that one person has the word goes.
 
 
 def owning(table: Table) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def owning(table: Table) -> tuple[str, ...]:
     known = {*NAMES, *KEYS, *IN_PLACE, "source_person_id", "record_id", "pseudonym", *_pseudonyms(table)}
     if {"batch_id", "position"} <= names:
         known |= {"batch_id", "position"}
-    return tuple(c.name for c in table.columns if c.name in known)
+    return tuple(c.name for c in table.columns if c.name in known or table.name in OF_MANY)
 
 
 def about(table: Table, rows: pa.Table, traces: Traces) -> Mask:
@@ -39,8 +39,9 @@ def about(table: Table, rows: pa.Table, traces: Traces) -> Mask:
         found.append(_among(_joined(source, rows["record_id"]), traces.records))
     if table.zone is Zone.RAW and {"batch_id", "position"} <= names:
         found.append(_among(_joined(rows["batch_id"], rows["position"]), traces.places))
-    pseudonyms = ("pseudonym", *_pseudonyms(table))
-    for columns, wanted in ((NAMES, traces.identities), (KEYS, traces.keys), (pseudonyms, traces.pseudonyms)):
+    released = traces.pseudonyms | traces.shared
+    for columns, wanted in ((NAMES, traces.identities), (KEYS, traces.keys), (("pseudonym",), traces.pseudonyms),
+                            (_pseudonyms(table), released)):
         found += [_among(rows[column], wanted) for column in columns if column in names]
     return reduce(np.logical_or, found)
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from jobs.lake import Lake
 from jobs.schema import arrow_schema
 
-TABLE, SUPPRESSED = "ledger.erasure", "ledger.suppression"
+TABLE, SUPPRESSED, RELEASES = "ledger.erasure", "ledger.suppression", "ledger.erased_release"
 
 
 def every(lake: Lake) -> list[dict[str, Any]]:
@@ -32,6 +32,14 @@ def suppress(lake: Lake, references: Iterable[tuple[str, str]], erasure: int, at
             for source, reference in sorted(set(references)) if reference not in there]
     if rows:
         lake.merge_arrow(SUPPRESSED, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(SUPPRESSED))))
+
+
+def mark(lake: Lake, erasure: int, lost: Iterable[tuple[str, int, str, int]]) -> None:
+    """Keep that products of releases (release_group, number, product, rows) lost rows in a pass."""
+    rows = [{"release_group": group, "number": number, "product": product, "erasure": erasure, "rows": count}
+            for group, number, product, count in lost]
+    if rows:
+        lake.merge_arrow(RELEASES, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(RELEASES))))
 
 
 def suppressed(lake: Lake, source: str | None = None) -> set[str]:

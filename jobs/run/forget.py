@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
 from jobs.files import ERASING, WORK, Files
-from jobs.ledger import accounts, erasures
+from jobs.ledger import accounts, erasures, releases
 from jobs.run import asking, pins, suppression, traces
 from jobs.run.asking import Person, Question
 from jobs.run.shell import Report, Shell, open_shell
@@ -41,46 +41,44 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
     """
     with open_shell(settings, "forget", "people", with_engine=False, alone=True) as shell:
         given = asking.authorised(shell, question, asking.Forgotten)
-        asked = [*given.persons, *people]
-        plan = Files(f"{settings.lake_root}/{ERASING}")
-        left = plan.read(PLAN)
-        row = _begun(shell, given.reason.strip(), len(set(asked)), left is not None)
-        found = traces.known(shell, asked)
-        if left is not None:
+        plan, asked = Files(f"{settings.lake_root}/{ERASING}"), {*given.persons, *people}
+        row = _begun(shell, given.reason.strip(), len(asked), plan.read(PLAN) is not None)
+        kept = pins.standing(shell.lake, shell.catalog)
+        found = traces.known(shell, asked, kept.versions(traces.LINK))
+        if (left := plan.read(PLAN)) is not None:
             found.add(Traces.read(left))
         plan.write(PLAN, found.written())
         erasures.suppress(shell.lake, suppression.references(settings, found.identities), row["number"], row["begun_at"])
-        _sweep(shell)
+        tables = _tables(shell)
+        for name in tables:  # What is only history goes as a whole.
+            shell.lake.sweep(name, kept.versions(name), hours=0)
         met = traces.search(shell, found)
-        plan.write(PLAN, found.written())
-        unknown = sum(not _is_known(p, met, found) for p in set(asked))
-        entries = [entry for name in _tables(shell) for entry in _erased(shell, name, found)]
-        accounts.write(shell.lake, f"erasure-{row['number']}", [("forget", e) for e in entries], datetime.now(UTC))
-        _clear(shell)
-        looked = _looked(shell, found)
-        _end(shell, row | {"unknown": unknown}, entries, looked, plan)
+        row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in met for person in asked)
+        for name in tables:
+            _erase(shell, name, found, plan)
+        for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
+            Files(folder).clear()
+        _end(shell, row, found, _looked(shell, found), plan)
         return shell.report
 
 
 def _begun(shell: Shell, reason: str, people: int, is_left: bool) -> dict[str, Any]:
-    """The entry of this pass. Raises ConfigurationError without people or a reason."""
+    """The entry of this pass, or of the one that was killed. Raises ConfigurationError without people or a reason."""
     if not people and not is_left:
         raise ConfigurationError(f"name whom to forget, in a file (--persons) or on standard input: "
                                  f"{asking.SHAPES[asking.Forgotten]}")
     if not reason or len(reason) > LONGEST_REASON:
         raise ConfigurationError(f"say why, in 1 to {LONGEST_REASON} characters: {asking.SHAPES[asking.Forgotten]}")
-    number = 1 + max((row["number"] for row in erasures.every(shell.lake)), default=0)
-    nothing = dict.fromkeys(("unknown", "rows", "changed", "looked_at", "ended_at"))
-    row = {**nothing, "number": number, "people": max(people, 1), "reason": reason, "requested_by": shell.trail.proved_actor,
-           "begun_at": datetime.now(UTC)}
+    before = erasures.every(shell.lake)
+    if before and before[-1]["ended_at"] is None:
+        row = before[-1] | {"people": before[-1]["people"] + people}
+    else:
+        nothing = dict.fromkeys(("unknown", "rows", "changed", "looked_at", "ended_at"))
+        row = {**nothing, "number": len(before) + 1, "people": people, "reason": reason,
+               "requested_by": shell.trail.proved_actor, "begun_at": datetime.now(UTC)}
     erasures.write(shell.lake, row)
     shell.report.change(erasures.TABLE)
     return row
-
-
-def _is_known(person: Person, met: set[str], found: Traces) -> bool:
-    """Whether anything was found of a person: of that identity, or of one that is the same person."""
-    return f"{person.source}/{person.source_person_id}" in met
 
 
 def _tables(shell: Shell) -> list[str]:
@@ -98,15 +96,8 @@ def _is_personal(table: Table) -> bool:
     return table.zone not in (*KEPT, Zone.LEDGER) and any(column.category in PERSONAL for column in table.columns)
 
 
-def _sweep(shell: Shell) -> None:
-    """Remove the files that no newest version, release or candidate needs: what is only history goes as a whole."""
-    kept = pins.standing(shell.lake, shell.catalog)
-    for name in _tables(shell):
-        shell.lake.sweep(name, kept.versions(name), hours=0)
-
-
-def _erased(shell: Shell, name: str, found: Traces) -> list[accounts.Entry]:
-    """Take people out of every file of a table; what went and what was changed."""
+def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
+    """Take people out of every file of a table. What a kill leaves beside the files that the log names, the next run sweeps."""
     table, lake, words = shell.catalog.tables[name], shell.lake, Words(found.words)
     store = arrow_files(lake.path(name))
     made: dict[str, Rewritten] = {}
@@ -114,21 +105,15 @@ def _erased(shell: Shell, name: str, found: Traces) -> list[accounts.Entry]:
         if (file := rewritten(store, path, lambda rows: without(table, rows, found, words))) is not None:
             made[path] = file
     if not made:
-        return []
+        return
+    found.counts |= {f"{name}/{path}": [file.gone, file.changed] for path, file in made.items()}
+    plan.write(PLAN, found.written())
+    lake.mark(name)
     stand_in(lake.path(name), made)
     for path in made:
         store.delete_file(path)
-    lake.mark(name)
     shell.report.change(name)
     shell.trail.writes(name)
-    counts = {"erased": sum(f.gone for f in made.values()), "words_replaced": sum(f.changed for f in made.values())}
-    return [accounts.Entry(name, outcome, "forgotten", count) for outcome, count in counts.items() if count]
-
-
-def _clear(shell: Shell) -> None:
-    """Take away what killed runs left: frames put aside, and batches on their way."""
-    Files(f"{shell.settings.lake_root}/{WORK}").clear()
-    shutil.rmtree(shell.settings.spool, ignore_errors=False) if shell.settings.spool.exists() else None
 
 
 def _looked(shell: Shell, found: Traces) -> Looked:
@@ -139,15 +124,39 @@ def _looked(shell: Shell, found: Traces) -> Looked:
     return Looked(lake.files + trail.files, lake.found | {f"lineage/{k}": n for k, n in trail.found.items()})
 
 
-def _end(shell: Shell, row: dict[str, Any], entries: list[accounts.Entry], looked: Looked, plan: Files) -> None:
+def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, plan: Files) -> None:
     """Say that nothing is left. Raises NotErased where something is: then what leads to it is kept for the next run."""
-    sums = {kind: sum(e.rows for e in entries if e.outcome == kind) for kind in ("erased", "words_replaced")}
+    now, counts = datetime.now(UTC), Counter[tuple[str, str]]()
+    for path, (gone, changed) in found.counts.items():
+        counts.update({(path.split("/")[0], "erased"): gone, (path.split("/")[0], "words_replaced"): changed})
+    accounts.write(shell.lake, f"erasure-{row['number']}", [
+        ("forget", accounts.Entry(name, outcome, "forgotten", n)) for (name, outcome), n in sorted(counts.items()) if n], now)
+    sums = {kind: sum(n for (_, outcome), n in counts.items() if outcome == kind) for kind in ("erased", "words_replaced")}
+    marked = _mark_releases(shell, row["number"])
     shell.report.facts.update(erasure=row["number"], people=row["people"], unknown=row["unknown"], rows=sums["erased"],
-                              changed=sums["words_replaced"], looked_at=looked.files, found=sum(looked.found.values()))
+                              changed=sums["words_replaced"], releases=marked, looked_at=looked.files,
+                              found=sum(looked.found.values()))
     if looked.found:
         places = ", ".join(f"{count:,} in {place}" for place, count in sorted(looked.found.items()))
         raise NotErased(f"something of theirs is left: {places}; what leads to it is kept, run `concord forget` again once it "
                         "can be taken out")
-    plan.clear()
     erasures.write(shell.lake, row | {"rows": sums["erased"], "changed": sums["words_replaced"], "looked_at": looked.files,
-                                      "ended_at": datetime.now(UTC)})
+                                      "ended_at": now})
+    plan.clear()
+
+
+def _mark_releases(shell: Shell, erasure: int) -> int:
+    """Write down which releases lost rows, as far as no earlier pass told it: how many products of releases those are."""
+    lake, told = shell.lake, Counter[tuple[str, int, str]]()
+    for row in lake.arrow(erasures.RELEASES).to_pylist():
+        told[row["release_group"], row["number"], row["product"]] += row["rows"] * (row["erasure"] != erasure)
+    lost = []
+    for pin in releases.every(lake):
+        where = (pin["release_group"], pin["number"], pin["product"])
+        name = f"product.{pin['product']}"
+        if name in shell.catalog.tables and _is_personal(shell.catalog.tables[name]):
+            key = shell.catalog.tables[name].key[0]
+            now = lake.arrow(name, pin["table_version"], columns=[key]).num_rows
+            lost += [(*where, rows)] if (rows := pin["rows"] - now - told[where]) > 0 else []
+    erasures.mark(lake, erasure, lost)
+    return len(lost)

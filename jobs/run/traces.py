@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow.fs import FileSystem
 
 from contracts.model import Source
 from contracts.vocabulary import Zone
@@ -29,22 +28,35 @@ VALUES = {"core.identity": ("source_person_id", "email", "phone", "device_id", "
 FEWEST_SIGNS = 6  # A shorter value is no word: it stands in too many places that are about nobody.
 
 
-def known(shell: Shell, people: Iterable[Person]) -> Traces:
-    """The identities that are one person with those given, their keys and pseudonyms. One whose match with another person waits
-    for a review is another person."""
+def known(shell: Shell, people: Iterable[Person], versions: Iterable[int]) -> Traces:
+    """The identities that are one person with those given, the keys that they have and had, and their pseudonyms. One whose match
+    with another person waits for a review is another person.
+
+    versions: those of vault.link that releases rest on.
+    """
     links, traces = shell.lake.arrow(LINK).to_pylist(), Traces({f"{p.source}/{p.source_person_id}" for p in people})
     keys = {row["person_key"] for row in links if _name(row) in traces.identities}
-    mine = [row for row in links if row["person_key"] in keys]
-    traces.identities |= {_name(row) for row in mine}
-    moved = [row for row in shell.lake.arrow(CHANGE).to_pylist() if _name(row) in traces.identities]
-    living = {row["person_key"] for row in links} - keys
-    keys |= {key for row in moved for key in (row["from_key"], row["to_key"])} - living
-    own = {own_key(key, *name.split("/", 1)) for key in keys for name in traces.identities}
-    traces.keys = keys | own
-    table = shell.lake.arrow(PSEUDONYM, columns=["person_key", "pseudonym"])
-    mine_too = pc.is_in(table["person_key"], value_set=pa.array(sorted(traces.keys), pa.string()))
-    traces.pseudonyms = set(table.filter(mine_too)["pseudonym"].to_pylist())
+    traces.identities |= {_name(row) for row in links if row["person_key"] in keys}
+    others = {row["person_key"] for row in links} - keys
+    had = {key for row in shell.lake.arrow(CHANGE).to_pylist() if _name(row) in traces.identities
+           for key in (row["from_key"], row["to_key"])}
+    for version in versions:
+        had |= {row["person_key"] for row in shell.lake.arrow(LINK, version).to_pylist() if _name(row) in traces.identities}
+    traces.keys = _with_own(keys | had - others, traces)
+    traces.pseudonyms = _pseudonyms(shell, traces.keys)
+    traces.shared = _pseudonyms(shell, _with_own(had & others, traces)) - traces.pseudonyms
     return traces
+
+
+def _with_own(keys: set[str], traces: Traces) -> set[str]:
+    """Keys, and those of identities that stay apart by their sources' contracts."""
+    return keys | {own_key(key, *name.split("/", 1)) for key in keys for name in traces.identities}
+
+
+def _pseudonyms(shell: Shell, keys: set[str]) -> set[str]:
+    table = shell.lake.arrow(PSEUDONYM, columns=["person_key", "pseudonym"])
+    is_theirs = pc.is_in(table["person_key"], value_set=pa.array(sorted(keys), pa.string()))
+    return set(table.filter(is_theirs)["pseudonym"].to_pylist())
 
 
 def search(shell: Shell, traces: Traces) -> set[str]:
@@ -98,7 +110,7 @@ def _groups(shell: Shell, name: str, columns: list[str] | None) -> Iterator[pa.T
     """The row groups of every file of a table."""
     if not shell.lake.exists(name):
         return
-    store: FileSystem = arrow_files(shell.lake.path(name))
+    store = arrow_files(shell.lake.path(name))
     for path in files_of(store):
         yield from groups(store, path, columns)
 
