@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow.compute as pc
+
 from contracts.model import Table
 from contracts.vocabulary import DataCategory, Zone
 from jobs.erasure.files import Rewritten, files_of, rewritten
@@ -17,9 +19,10 @@ from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
 from jobs.files import ERASING, WORK, Files
-from jobs.ledger import accounts, erasures, releases
+from jobs.ledger import accounts, batches, erasures, releases
 from jobs.run import asking, pins, suppression, traces
 from jobs.run.asking import Person, Question
+from jobs.run.land import healed
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.storage import arrow_files
@@ -49,6 +52,8 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
             found.add(Traces.read(left))
         plan.write(PLAN, found.written())
         erasures.suppress(shell.lake, suppression.references(settings, found.identities), row["number"], row["begun_at"])
+        for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
+            healed(shell.lake, source)
         tables = _tables(shell)
         for name in tables:  # What is only history goes as a whole.
             shell.lake.sweep(name, kept.versions(name), hours=0)
@@ -56,6 +61,7 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in met for person in asked)
         for name in tables:
             _erase(shell, name, found, plan)
+        _recount(shell)
         for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
             Files(folder).clear()
         _end(shell, row, found, _looked(shell, found), plan)
@@ -114,6 +120,15 @@ def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
         store.delete_file(path)
     shell.report.change(name)
     shell.trail.writes(name)
+
+
+def _recount(shell: Shell) -> None:
+    """Let batches that wait to be conformed have as many records as are left; the account of this pass tells of the others."""
+    lake = shell.lake
+    for source in shell.catalog.sources.values():
+        for batch in batches.waiting(lake, source.id) if lake.exists(source.raw) else ():
+            rows = lake.arrow(source.raw, columns=["position"], filters=pc.field("batch_id") == batch["batch_id"]).num_rows
+            batches.record(lake, source.id, batch["number"], rows, batch["landed_at"])
 
 
 def _looked(shell: Shell, found: Traces) -> Looked:

@@ -53,7 +53,7 @@ def land(settings: Settings, source_id: str) -> Report:
     """
     with open_shell(settings, "land", source_id, with_engine=False) as shell:
         source, lake = shell.catalog.sources[source_id], shell.lake
-        number = _healed(lake, source)
+        number = healed(lake, source)
         state, watch = lake_state(lake, source), drift.Watch(lake, source, number + 1)
         with _spool(settings.spool, source) as spool:
             new = _spooled(settings, spool, source, state, lake, number + 1, watch)
@@ -89,7 +89,7 @@ def _last_note(lake: Any, source: Source) -> dict[str, Any]:
     return {}
 
 
-def _healed(lake: Any, source: Source) -> int:
+def healed(lake: Any, source: Source) -> int:
     """Number of the last landed batch; its ledger entries are written when a kill came before that."""
     number = lake.done(source.raw, source.raw) or 0
     if number and number not in {row["number"] for row in batches.of(lake, source.id)}:

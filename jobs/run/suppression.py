@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from contracts.model import Source
@@ -15,6 +16,7 @@ from jobs.settings import Settings
 from jobs.stages.pseudonymise import digest
 
 REFERENCES = "suppressions"
+WORD = re.compile(r"[^\W_](?:[\w.@+-]*[^\W_])?")
 
 
 def references(settings: Settings, identities: Iterable[str]) -> list[tuple[str, str]]:
@@ -35,13 +37,12 @@ class Suppression:
         self.count = 0
 
     def stops(self, record: Record) -> bool:
-        """Whether a record is about somebody who is not to come back: by whom its payload names, or by its own name where that is
-        a person's."""
+        """Whether a record is about somebody who is not to come back: by whom its payload names; where that is nobody, as in a
+        notice of a deletion or what cannot be read, by its own name and every word in it."""
         if not self._held:
             return False
         named = owners(self._source, record.stream, parsed(record.payload))
-        own = (record.record_id or "").partition("/")[2]
-        is_held = any(self._is_held(name) for name in (*named, own) if name)
+        is_held = any(map(self._is_held, named or _words(record)))
         self.count += is_held
         return is_held
 
@@ -49,3 +50,9 @@ class Suppression:
         if name not in self._known:
             self._known[name] = digest(self._key, [f"{self._source.id}/{name}"])[0] in self._held
         return self._known[name]
+
+
+def _words(record: Record) -> set[str]:
+    """What of a record may be the name of a person."""
+    content = record.payload.decode(errors="replace")
+    return {(record.record_id or "").partition("/")[2], *WORD.findall(content)} - {""}

@@ -96,9 +96,11 @@ def _envelopes(shell: Shell, source: Source, traces: Traces) -> set[str]:
     words, either = Words(traces.words), Words(traces.words | ids)
     for rows in _groups(shell, source.raw, ["batch_id", "position", "stream", "record_id", "payload"]):
         for chunk in rows.to_batches():
-            for row in chunk.filter(pa.array(either.rows(chunk["payload"]))).to_pylist():
+            met_in = either.rows(chunk["payload"]) | either.rows(chunk["record_id"])
+            for row in chunk.filter(pa.array(met_in)).to_pylist():
                 named = owners(source, row["stream"], parsed(row["payload"]))
-                if named & ids or (not named and any(words.places(row["payload"]))):
+                own = row["payload"] + b" " + (row["record_id"] or "").encode()
+                if named & ids or (not named and any(words.places(own))):
                     met |= {f"{source.id}/{name}" for name in named & ids}
                     traces.places.add(f"{row['batch_id']}/{row['position']}")
                     if row["record_id"] is not None:
