@@ -47,6 +47,7 @@ bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" milli
 	$(BIN)/python -m tests.bench.treatments
 	$(BIN)/python -m tests.bench.anonymity
 	$(BIN)/python -m tests.bench.pooling
+	$(BIN)/python -m tests.bench.refreshes
 	$(BIN)/python -m tests.bench.totals
 	$(BIN)/python -m tests.bench.differencing
 	$(BIN)/python -m tests.bench.freetext $(TEXTS)

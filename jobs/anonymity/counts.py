@@ -191,11 +191,11 @@ def _sensitive(found: pa.Table, kind: str, place: Callable[[pa.Table], Ints], pe
     texts = found[TEXT].combine_chunks().dictionary_encode("encode")
     kind = kind or steps.kind_of(texts.dictionary.to_pylist())
     is_number = steps.is_number(kind)
-    return Sensitive(place(found), _in_order(texts, is_number), found[ROWS].to_numpy(), is_number or kind in steps.DATES,
+    return Sensitive(place(found), in_order(texts, is_number), found[ROWS].to_numpy(), is_number or kind in steps.DATES,
                      _numbers(found[person]) if person else None)
 
 
-def _in_order(texts: pa.DictionaryArray, is_number: bool) -> Ints:
+def in_order(texts: pa.DictionaryArray, is_number: bool) -> Ints:
     """The place of each value among all: a null first, then numbers or texts, last what is no number."""
     values = texts.dictionary.to_pylist()
 

@@ -68,7 +68,8 @@ def grouped(counts: Counts, levels: Sequence[int], privacy: Privacy) -> Groups:
         if name in privacy.diverse:
             is_rare |= _is_alike(of, column, np.bincount(group, minlength=len(rows)), privacy.diverse[name], is_rare)
         if name in privacy.close:
-            is_far |= _distance(group, value, times, rows, column.is_ordered) > privacy.close[name] + ROUNDING
+            whole = np.bincount(value, weights=times) / rows.sum()
+            is_far |= distance(group, value, times, rows, whole, column.is_ordered) > privacy.close[name] + ROUNDING
     return Groups(of, rows, is_small, is_rare, is_rare | is_far)
 
 
@@ -90,9 +91,12 @@ def _joined(of: Ints, column: Sensitive) -> tuple[Ints, Ints, Ints]:
     return keys // values, keys % values, np.bincount(place, weights=column.rows).astype(np.int64)
 
 
-def _distance(group: Ints, value: Ints, times: Ints, rows: Ints, is_ordered: bool) -> Floats:
-    """The earth mover's distance of each group's values from those of all rows, 0 to 1."""
-    whole = np.bincount(value, weights=times) / rows.sum()
+def distance(group: Ints, value: Ints, times: Ints, rows: Ints, whole: Floats, is_ordered: bool) -> Floats:
+    """The earth mover's distance of each group's values from those of all rows, 0 to 1.
+
+    group, value, times: how many rows of a group have a value, by group and by value, each number of a group there. rows: of each
+    group. whole: which share of all rows has each value.
+    """
     if not is_ordered:
         share = times / rows[group]
         here = np.bincount(group, weights=np.abs(share - whole[value]) - whole[value], minlength=len(rows))

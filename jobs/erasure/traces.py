@@ -13,10 +13,11 @@ class Traces:
     """Everything that leads to people who are to be forgotten; it is kept until nothing of theirs is left, and never shown.
 
     identities: names ``source/source_person_id``. keys: person keys. pseudonyms: in any domain and epoch; shared: those of
-    somebody else by now who was one person with them in a release. records: ``source/record_id``. places: ``batch_id/position``
-    of envelopes. words: values that nobody else has, looked for in bytes. tokens: what is written in place of a word, or of a
-    key, where the rest of a row is somebody else's; drawn, so that nothing leads back. counts: how many rows of a file
-    (``table/path``) went and how many were changed.
+    somebody else by now who was one person with them in a release. records: ``source/record_id``. places:
+    ``batch_id/position`` of envelopes. words: values that nobody else has, looked for in bytes. tokens: what is written in
+    place of a word, or of a key, where the rest of a row is somebody else's; drawn, so that nothing leads back. counts: how
+    many rows of a file (``table/path``) went and how many were changed. extracts: pseudonyms of theirs in an extract of which
+    its recipient was not told yet.
     """
 
     identities: set[str] = field(default_factory=set)
@@ -28,6 +29,7 @@ class Traces:
     words: set[str] = field(default_factory=set)
     tokens: dict[str, str] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
+    extracts: dict[str, list[str]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "Traces(...)"
@@ -56,7 +58,7 @@ class Traces:
     def read(cls, content: bytes) -> Traces:
         """From JSON."""
         given: dict[str, Any] = json.loads(content)
-        made = cls(tokens=given.pop("tokens"), counts=given.pop("counts"))
+        made = cls(tokens=given.pop("tokens"), counts=given.pop("counts"), extracts=given.pop("extracts"))
         for name, values in given.items():
             getattr(made, name).update(values)
         return made

@@ -13,6 +13,7 @@ from jobs.lake import Lake
 from jobs.schema import arrow_schema
 
 TABLE, SUPPRESSED, RELEASES = "ledger.erasure", "ledger.suppression", "ledger.erased_release"
+COPIES = "ledger.erased_copy"
 
 
 def every(lake: Lake) -> list[dict[str, Any]]:
@@ -40,6 +41,18 @@ def mark(lake: Lake, erasure: int, lost: Iterable[tuple[str, int, str, int]]) ->
             for group, number, product, count in lost]
     if rows:
         lake.merge_arrow(RELEASES, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(RELEASES))))
+
+
+def keep_copy(lake: Lake, extract_id: str, name: str, sha256: str, erasure: int) -> None:
+    """Keep what our copy of a file of an extract is, now that people were taken out of it."""
+    row = {"extract_id": extract_id, "name": name, "sha256": sha256, "erasure": erasure}
+    lake.merge_arrow(COPIES, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(COPIES))))
+
+
+def copies(lake: Lake, extract_id: str) -> dict[str, str]:
+    """SHA-256 of our copies of an extract's files that people were taken out of, by name."""
+    rows = lake.arrow(COPIES, filters=pc.field("extract_id") == extract_id).to_pylist()
+    return {row["name"]: row["sha256"] for row in rows}
 
 
 def suppressed(lake: Lake, source: str | None = None) -> set[str]:

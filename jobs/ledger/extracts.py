@@ -1,4 +1,4 @@
-"""Extracts, their approvals and deliveries."""
+"""Extracts, their approvals, and their deliveries, each of which is written down before it begins and when it is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.errors import NotApproved
 from jobs.lake import Lake
 from jobs.schema import arrow_schema
 
-EXTRACT, APPROVAL, DELIVERY = "ledger.extract", "ledger.approval", "ledger.delivery"
+EXTRACT, APPROVAL, DISPATCH, DELIVERY = "ledger.extract", "ledger.approval", "ledger.dispatch", "ledger.delivery"
 
 
 def write(lake: Lake, table: str, row: dict[str, Any]) -> None:
@@ -32,23 +32,28 @@ def of(lake: Lake, table: str, extract_id: str) -> list[dict[str, Any]]:
     return list(lake.arrow(table, filters=pc.field("extract_id") == extract_id).to_pylist())
 
 
-def delivered(lake: Lake, recipient: str) -> list[dict[str, Any]]:
-    """Extracts of a recipient that were delivered, oldest first."""
-    return [row for row in all_delivered(lake) if row["recipient"] == recipient]
+def sent(lake: Lake, recipient: str) -> list[dict[str, Any]]:
+    """Extracts of a recipient that left or may have left, oldest first."""
+    return [row for row in all_sent(lake) if row["recipient"] == recipient]
 
 
-def all_delivered(lake: Lake) -> list[dict[str, Any]]:
-    """Extracts of all recipients that were delivered, with delivered_at, the oldest first."""
-    done = {row["extract_id"]: row["delivered_at"] for row in lake.arrow(DELIVERY).to_pylist()}
-    rows = [row for row in lake.arrow(EXTRACT).to_pylist() if row["extract_id"] in done]
-    return sorted([{**row, "delivered_at": done[row["extract_id"]]} for row in rows], key=lambda row: row["prepared_at"])
+def all_sent(lake: Lake) -> list[dict[str, Any]]:
+    """Extracts of all recipients that left or may have left, with destination and delivered_at, the oldest first.
+
+    delivered_at is None where a delivery began and nobody knows how far it came: some of it or all may be with the recipient.
+    """
+    found = {row["extract_id"]: {"destination": row["destination"], "delivered_at": row.get("delivered_at")}
+             for table in (DISPATCH, DELIVERY) for row in lake.arrow(table).to_pylist()}
+    rows = [row for row in lake.arrow(EXTRACT).to_pylist() if row["extract_id"] in found]
+    return sorted([{**row, **found[row["extract_id"]]} for row in rows], key=lambda row: row["prepared_at"])
 
 
 def overview(lake: Lake) -> list[dict[str, Any]]:
-    """Extracts, oldest first, each with its state: prepared, approved, rejected or delivered."""
-    decided = {row["extract_id"]: row["decision"]
-               for row in sorted(lake.arrow(APPROVAL).to_pylist(), key=lambda row: row["decided_at"])}
-    gone = set(lake.arrow(DELIVERY, columns=["extract_id"])["extract_id"].to_pylist())
+    """Extracts, oldest first, each with its state: prepared, approved, rejected, leaving (its delivery began) or delivered."""
+    states = {row["extract_id"]: row["decision"]
+              for row in sorted(lake.arrow(APPROVAL).to_pylist(), key=lambda row: row["decided_at"])}
+    for table, state in ((DISPATCH, "leaving"), (DELIVERY, "delivered")):
+        states.update(dict.fromkeys(lake.arrow(table, columns=["extract_id"])["extract_id"].to_pylist(), state))
     rows = sorted(lake.arrow(EXTRACT).to_pylist(), key=lambda row: row["prepared_at"])
     return [{"extract": row["extract_id"], "recipient": row["recipient"], "release": row["release_number"], "rows": row["rows"],
-             "state": "delivered" if row["extract_id"] in gone else decided.get(row["extract_id"], "prepared")} for row in rows]
+             "state": states.get(row["extract_id"], "prepared")} for row in rows]

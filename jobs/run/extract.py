@@ -122,7 +122,8 @@ def deliver(settings: Settings, extract_id: str) -> Report:
 
 def _let_go(shell: Shell, recipient: Recipient, entry: dict[str, Any], held: dict[str, bytes | None], destination: str,
             now: datetime) -> None:
-    """Look once more at what may have changed since an extract was prepared, upload it and write it into the ledger."""
+    """Look once more at what may have changed since an extract was prepared, write into the ledger that it leaves, upload it, and
+    write that it left. One that was killed in between counts as sent, and the next run makes it good."""
     lake, name = shell.lake, entry["extract_id"]
     _refuse_superseded(lake, entry)
     stage.refuse_edited(shell.catalog.products[recipient.product], _release_of(lake, entry, recipient.product))
@@ -132,9 +133,12 @@ def _let_go(shell: Shell, recipient: Recipient, entry: dict[str, Any], held: dic
     with workspace(shell.settings.lake_root, f"deliver.{recipient.id}", lake.spark) as work:
         where = f"{folder(shell.settings, recipient, name)}/{stage.DATA}"
         linkage.refuse_beside(shell, recipient, name, manifest, lake.spark.read.parquet(where), now, work)
+    said = {"extract_id": name, "manifest_sha256": entry["manifest_sha256"], "destination": destination}
+    if not extracts.of(lake, extracts.DISPATCH, name):
+        extracts.write(lake, extracts.DISPATCH, {**said, "begun_at": datetime.now(UTC)})
+        shell.report.change(extracts.DISPATCH)
     upload(recipient, destination, {file: content for file, content in held.items() if content is not None})
-    extracts.write(lake, extracts.DELIVERY, {"extract_id": name, "manifest_sha256": entry["manifest_sha256"],
-                                             "destination": destination, "delivered_at": datetime.now(UTC)})
+    extracts.write(lake, extracts.DELIVERY, {**said, "delivered_at": datetime.now(UTC)})
     shell.report.change(extracts.DELIVERY)
 
 
@@ -150,7 +154,7 @@ def _release_of(lake: Lake, entry: dict[str, Any], product: str) -> dict[str, An
 
 
 def _refuse_superseded(lake: Lake, entry: dict[str, Any]) -> None:
-    newer = [e["extract_id"] for e in extracts.delivered(lake, entry["recipient"]) if e["prepared_at"] > entry["prepared_at"]]
+    newer = [e["extract_id"] for e in extracts.sent(lake, entry["recipient"]) if e["prepared_at"] > entry["prepared_at"]]
     if newer:
         raise NotApproved(f"the recipient has {newer[-1]}, which is newer than {entry['extract_id']}")
 
@@ -165,8 +169,7 @@ def _pinned(shell: Shell, recipient: Recipient) -> dict[str, Any]:
 
 def _has_it(shell: Shell, recipient: Recipient, pin: dict[str, Any], snapshot: dict[str, int], epoch: int) -> bool:
     """Whether the last extract the recipient received was made from just this, under the same key."""
-    last = extracts.delivered(shell.lake, recipient.id)[-1:]
-    for entry in last:
+    for entry in [e for e in extracts.sent(shell.lake, recipient.id)[-1:] if e["delivered_at"]]:
         held = Files(folder(shell.settings, recipient, entry["extract_id"])).read(stage.MANIFEST)
         body = json.loads(held) if held else {}
         return bool(body and (body["release"]["number"], body["pseudonym_epoch"]) == (pin["number"], epoch)

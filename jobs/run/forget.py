@@ -20,7 +20,7 @@ from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
 from jobs.files import ERASING, WORK, Files
 from jobs.ledger import accounts, batches, erasures, releases
-from jobs.run import asking, pins, suppression, traces
+from jobs.run import asking, forgotten_extracts, pins, suppression, traces
 from jobs.run.asking import Person, Question
 from jobs.run.land import healed
 from jobs.run.shell import Report, Shell, open_shell
@@ -40,7 +40,7 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
 
     Nothing else runs meanwhile. What is to be found is kept until nothing is found any more, so a run that was killed, or that
     raised, is made good by the next. Raises NotAuthorised unless an officer asks, ConfigurationError without people or a reason,
-    LostRace while another stage runs, NotErased where something of theirs is left.
+    LostRace while another stage runs, NotErased where something is left or a recipient could not be told.
     """
     with open_shell(settings, "forget", "people", with_engine=False, alone=True) as shell:
         given = asking.authorised(shell, question, asking.Forgotten)
@@ -59,12 +59,17 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
             shell.lake.sweep(name, kept.versions(name), hours=0)
         met = traces.search(shell, found)
         row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in met for person in asked)
+        forgotten_extracts.collect(shell, found)
+        plan.write(PLAN, found.written())
         for name in tables:
             _erase(shell, name, found, plan)
+        untold = forgotten_extracts.tell(shell, found)
+        plan.write(PLAN, found.written())
+        forgotten_extracts.take_out(shell, row["number"], found)
         _recount(shell)
         for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
             Files(folder).clear()
-        _end(shell, row, found, _looked(shell, found), plan)
+        _end(shell, row, found, _looked(shell, found), untold, plan)
         return shell.report
 
 
@@ -139,8 +144,8 @@ def _looked(shell: Shell, found: Traces) -> Looked:
     return Looked(lake.files + trail.files, lake.found | {f"lineage/{k}": n for k, n in trail.found.items()})
 
 
-def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, plan: Files) -> None:
-    """Say that nothing is left. Raises NotErased where something is: then what leads to it is kept for the next run."""
+def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untold: list[str], plan: Files) -> None:
+    """Say that nothing is left. Raises NotErased where something is, or a recipient was not told: then what leads to it is kept."""
     now, counts = datetime.now(UTC), Counter[tuple[str, str]]()
     for path, (gone, changed) in found.counts.items():
         counts.update({(path.split("/")[0], "erased"): gone, (path.split("/")[0], "words_replaced"): changed})
@@ -155,6 +160,8 @@ def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, plan:
         places = ", ".join(f"{count:,} in {place}" for place, count in sorted(looked.found.items()))
         raise NotErased(f"something of theirs is left: {places}; what leads to it is kept, run `concord forget` again once it "
                         "can be taken out")
+    if untold:
+        raise NotErased("\n".join([*untold, "what leads to them is kept until it is done; run `concord forget` again then"]))
     erasures.write(shell.lake, row | {"rows": sums["erased"], "changed": sums["words_replaced"], "looked_at": looked.files,
                                       "ended_at": now})
     plan.clear()

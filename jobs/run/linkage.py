@@ -15,9 +15,10 @@ from contracts.vocabulary import Treatment
 from jobs.errors import Linkable
 from jobs.ledger import extracts
 from jobs.run import pseudonyms
-from jobs.run.delivered import Copy, copies
+from jobs.run.delivered import Copy, copies, told_of
 from jobs.run.shell import Shell
 from jobs.stages import comparable, composition, linkage
+from jobs.stages.hashes import hashed
 from jobs.stages.protect import MARK
 from jobs.workspace import Workspace
 
@@ -84,15 +85,18 @@ def beside_others(shell: Shell, recipient: Recipient, schema: Schema, rows: Data
                   work: Workspace) -> list[Found]:
     """What is found beside each other recipient that was delivered something; the worst of its extracts each.
 
-    Raises Linkable where that is more than either contract allows, or where another recipient has no contract any more.
+    Laid together with these rows is what the recipient was sent before with the same columns, each row as it was told last.
+    Raises Linkable where more is found than either contract allows, or where another recipient has no contract any more.
     """
     found: list[Found] = []
-    for name in sorted({entry["recipient"] for entry in extracts.all_delivered(shell.lake)} - {recipient.id}):
+    others = sorted({entry["recipient"] for entry in extracts.all_sent(shell.lake)} - {recipient.id})
+    mine = work.keep("mine", _series(shell, recipient, schema, rows, now)) if others else rows
+    for name in others:
         other = shell.catalog.recipients.get(name)
         if other is None:
             raise Linkable(f"{name} was delivered extracts, but has no contract any more, so that nobody can say whom it "
                            "knows; put its contract back, with status retired")
-        measured = [_measured(shell, recipient, (schema, rows), (other, alike), now, work)
+        measured = [_measured(shell, recipient, (schema, mine), (other, alike), now, work)
                     for alike in _alike(copies(shell, other, now))]
         found += sorted(measured, key=lambda one: one.percent)[-1:]
     for one in found:
@@ -140,17 +144,37 @@ def _refuse_other_key(recipient: Recipient, schema: Schema, copy: Copy, key: Seq
                            "so that the one undoes the other, whatever the pseudonyms; treat it as it was")
 
 
+def _series(shell: Shell, recipient: Recipient, schema: Schema, rows: DataFrame, now: datetime) -> DataFrame:
+    """All that the recipient has once it has these rows, of what is told and treated as they are: the person and the columns."""
+    kind = _kind(recipient.product, schema)
+    before = [copy for copy in copies(shell, recipient, now) if _kind(copy.manifest["product"], copy.schema) == kind]
+    return _together(shell, recipient, schema, [*(copy.rows for copy in before), rows])
+
+
+def _together(shell: Shell, recipient: Recipient, schema: Schema, frames: Sequence[DataFrame]) -> DataFrame:
+    """Extracts of one recipient that have the same columns (oldest first), by the person: each row as it was told last."""
+    column = comparable.person_column(schema)
+    return _newest([_known(shell, frame, column).drop(column) for frame in frames],
+                   [PERSON if name == column else name for name in recipient.table.key])
+
+
 def _alike(held: Iterable[Copy]) -> Iterable[list[Copy]]:
     """Copies by their columns and treatments, each list oldest first."""
     def kind(copy: Copy) -> str:
-        return json.dumps([copy.manifest["product"], copy.schema], sort_keys=True)
+        return _kind(copy.manifest["product"], copy.schema)
 
     return [list(group) for _, group in groupby(sorted(held, key=kind), key=kind)]
 
 
+def _kind(product: str, schema: Schema) -> str:
+    """What two extracts have in common whose rows can be laid together as they are."""
+    return json.dumps([product, told_of(schema)], sort_keys=True)
+
+
 def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame], their: tuple[Recipient, list[Copy]],
               now: datetime, work: Workspace) -> Found:
-    """What is found beside extracts of one recipient that have the same columns."""
+    """What is found beside extracts of another recipient that have the same columns; ``mine``: what manifests say of the columns,
+    and the rows by the person."""
     from pyspark.sql import functions as F
 
     other, held = their
@@ -158,11 +182,9 @@ def _measured(shell: Shell, recipient: Recipient, mine: tuple[Schema, DataFrame]
         if copy.manifest["pseudonym_domain"] == recipient.pseudonym_domain:
             raise Linkable(f"{other.id} was delivered pseudonyms of domain {recipient.pseudonym_domain}; write one for "
                            f"{recipient.id} that nobody else had")
-    ours = _Side(comparable.told(mine[0], recipient.product), _known(shell, mine[1], comparable.person_column(mine[0])))
-    column = comparable.person_column(held[0].schema)
+    ours = _Side(comparable.told(mine[0], recipient.product), mine[1])
     theirs = _Side(comparable.told(held[0].schema, held[0].manifest["product"]),
-                   _newest([_known(shell, copy.rows, column).drop(column) for copy in held],
-                           [PERSON if name == column else name for name in other.table.key]))
+                   _together(shell, other, held[0].schema, [copy.rows for copy in held]))
     known = {h.sha256: h for one in shell.catalog.recipients.values() for h in one.hierarchies}
     ours, theirs = (_Side(*comparable.as_coarse(side.columns, beside.columns, side.rows, known))
                     for side, beside in ((ours, theirs), (theirs, ours)))
@@ -184,12 +206,13 @@ def _newest(frames: Sequence[DataFrame], key: Sequence[str]) -> DataFrame:
     if len(frames) == 1:
         return frames[0]
     names = frames[0].columns
-    rest = [name for name in names if name not in key]
     numbered = reduce(lambda a, b: a.unionByName(b), [f.withColumn("_number", F.lit(n)) for n, f in enumerate(frames)])
     if not key or not set(key) <= set(names):  # Nothing says which rows are one.
         return numbered.select(names).distinct()
-    last = numbered.groupBy(*key).agg(F.max(F.struct("_number", *rest)).alias("_last"))
-    return last.select(*key, *[F.col(f"_last.{name}").alias(name) for name in rest])
+    # Grouped by a number it is quicker than by texts.
+    told = numbered.withColumn("_row", hashed(F.col(key[0]), *[F.col(name) for name in key]))
+    last = told.groupBy("_row").agg(F.max("_number").alias("_number"))
+    return told.join(last, on=["_row", "_number"], how="left_semi").select(names)
 
 
 def _said(recipient: Recipient, found: Found) -> str:

@@ -19,7 +19,7 @@ from contracts.model import Recipient
 from jobs import keys
 from jobs.delivery import upload
 from jobs.files import Files
-from jobs.ledger import extracts, withdrawals
+from jobs.ledger import erasures, extracts, withdrawals
 from jobs.run import consent, entitled, gone, pseudonyms
 from jobs.run.delivered import folder, has_expired
 from jobs.run.gone import Gone
@@ -55,7 +55,7 @@ def recall(settings: Settings, recipient_id: str) -> Report:
     with open_shell(settings, "recall", recipient_id, with_engine=True) as shell:
         recipient, now = shell.catalog.recipients[recipient_id], datetime.now(UTC)
         versions = consent.versions(shell)
-        shell.trail.reads(extracts.DELIVERY, *versions)
+        shell.trail.reads(extracts.DISPATCH, extracts.DELIVERY, *versions)
         issued: dict[str, int] = {}
         for delivered in standing(shell, recipient, now):
             who = _Who(shell, stage.terms(recipient, delivered.manifest), versions, now)
@@ -90,18 +90,17 @@ class _Who:
 
 
 def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Delivered]:
-    """What the recipient was delivered and may still have."""
+    """What the recipient was sent, or may have been, and may still have."""
     column = recipient.table.pseudonym_column
-    for entry in extracts.delivered(shell.lake, recipient.id):
+    for entry in extracts.sent(shell.lake, recipient.id):
         extract_id = entry["extract_id"]
         files = Files(folder(shell.settings, recipient, extract_id))
         held = {name: files.read(name) for name in (MANIFEST, DATA)}
         if has_expired(held[MANIFEST], entry["manifest_sha256"], now):
             continue
-        body, rows = stage.delivered(extract_id, entry["manifest_sha256"], held)
+        body, rows = stage.delivered(extract_id, entry["manifest_sha256"], held, erasures.copies(shell.lake, extract_id))
         names = pc.unique(pq.read_table(io.BytesIO(rows), columns=[column])[column]).to_pylist()
-        destination = extracts.of(shell.lake, extracts.DELIVERY, extract_id)[0]["destination"]
-        yield Delivered(entry, destination, body, names, files)
+        yield Delivered(entry, entry["destination"], body, names, files)
 
 
 def _next(shell: Shell, delivered: Delivered, who: _Who, now: datetime) -> dict[str, Any] | None:
@@ -128,9 +127,11 @@ def _next(shell: Shell, delivered: Delivered, who: _Who, now: datetime) -> dict[
 def not_recalled(shell: Shell, delivered: Delivered) -> list[str]:
     """The pseudonyms of an extract that no issued notice names, as far as our copy of the notice is what the ledger says."""
     told = set[str]()
+    erased = erasures.copies(shell.lake, delivered.entry["extract_id"])
     for row in withdrawals.recalls(shell.lake, delivered.entry["extract_id"]):
-        content = delivered.files.read(stage.names(row["number"])[0]) or b""
-        if hashlib.sha256(content).hexdigest() == row["notice_sha256"]:
+        name = stage.names(row["number"])[0]
+        content = delivered.files.read(name) or b""
+        if hashlib.sha256(content).hexdigest() == erased.get(name, row["notice_sha256"]):
             told.update(json.loads(content)["delete"])
     return [p for p in delivered.pseudonyms if p not in told]
 

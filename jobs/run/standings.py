@@ -125,7 +125,7 @@ def _product(seen: Seen, product: Product) -> Iterator[Standing]:
 def _recipient(seen: Seen, recipient: Recipient) -> Iterator[Standing]:
     """A change of what people say, after which nobody looked whom to recall, counts from that change; nobody had to before the
     first extract was made."""
-    rows = extracts.delivered(seen.lake, recipient.id)
+    rows = extracts.sent(seen.lake, recipient.id)
     delivered, first = {row["extract_id"] for row in rows}, [row["prepared_at"].replace(tzinfo=UTC) for row in rows]
     told = [row for row in seen.withdrawn if row["effect"] == "recalled" and row["subject"].rsplit(".", 1)[0] in delivered]
     looks = seen.ends("recall", recipient.id)

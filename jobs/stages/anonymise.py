@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from contracts.hierarchies import EXACT, MADE
 from contracts.model import Recipient
-from jobs.anonymity import hierarchies, risk, steps
+from jobs.anonymity import hierarchies, risk, spread, steps
 from jobs.anonymity.counts import Counts, count
 from jobs.anonymity.groups import Groups, Privacy
 from jobs.anonymity.hierarchies import Hierarchy
@@ -64,14 +64,15 @@ def anonymise(rows: DataFrame, recipient: Recipient, person: str) -> Anonymous:
     return Anonymous(applied(rows, counts, found), _account(counts, found.groups), {**_asked(recipient), **_found(counts, found)})
 
 
-def whole_groups(marked: DataFrame, recipient: Recipient, person: str) -> DataFrame:
-    """Marked rows of which none is released whose group, of those that are, has become too small or not diverse enough."""
+def whole_groups(marked: DataFrame, recipient: Recipient, person: str, asked_of: DataFrame) -> DataFrame:
+    """Marked rows of which none is released whose group, of those that are, has become too small, not diverse enough, or other
+    than all rows (``asked_of``: those that were to be made anonymous)."""
     names = list(recipient.anonymity.quasi_identifiers)
-    small = _groups(marked.where(MARK), recipient, person).where("_is_small_").select(*[F.col(n).alias(f"_{n}_") for n in names],
-                                                                                     "_is_small_")
+    bad = _bad(marked.where(MARK), recipient, person, asked_of).select(*[F.col(n).alias(f"_{n}_") for n in names],
+                                                                       F.lit(True).alias("_is_bad_"))
     same = reduce(and_, [F.col(name).eqNullSafe(F.col(f"_{name}_")) for name in names], F.lit(True))
-    kept = F.col(MARK) & F.col("_is_small_").isNull()
-    return marked.join(small, on=same, how="left").select(*[kept.alias(n) if n == MARK else n for n in marked.columns])
+    kept = F.col(MARK) & F.col("_is_bad_").isNull()
+    return marked.join(bad, on=same, how="left").select(*[kept.alias(n) if n == MARK else n for n in marked.columns])
 
 
 def left(rows: DataFrame, recipient: Recipient, person: str) -> dict[str, Any]:
@@ -96,17 +97,28 @@ def _groups(rows: DataFrame, recipient: Recipient, person: str) -> DataFrame:
     return groups.withColumn("_is_small_", is_small)
 
 
-def refuse_small(rows: DataFrame, recipient: Recipient, person: str) -> None:
-    """Raise IntegrityError unless every group of the rows that are to leave has rows of k people and the distinct values that
-    are asked for: counted once more, by the engine, whatever levels were found. Raises NotAnonymous where no row is left."""
+def _bad(rows: DataFrame, recipient: Recipient, person: str, asked_of: DataFrame) -> DataFrame:
+    """The groups of rows that are not what is asked, each once: their quasi-identifiers."""
+    asked, names = recipient.anonymity, list(recipient.anonymity.quasi_identifiers)
+    small = _groups(rows, recipient, person).where("_is_small_").select(*names)
+    kinds = rows.select(*names).schema
+    found = [rows.sparkSession.createDataFrame(far, kinds) for name, most in asked.close.items()
+             if (far := spread.far(rows, asked_of, names, name, most)).num_rows]
+    return reduce(DataFrame.unionByName, found, small).distinct() if found else small
+
+
+def refuse_small(rows: DataFrame, recipient: Recipient, person: str, asked_of: DataFrame) -> None:
+    """Raise IntegrityError unless every group of the rows that are to leave has rows of k people, the distinct values that are
+    asked for, and a spread like that of all rows (``asked_of``: those that were to be made anonymous): counted once more,
+    whatever levels were found. Raises NotAnonymous where no row is left."""
     asked = recipient.anonymity
     if rows.isEmpty():
         raise NotAnonymous(f"no row for {recipient.id} is left: beside what it was delivered before, each would tell of fewer "
                            f"than {asked.k:,} people; nothing leaves until more share what is told")
-    small = _groups(rows, recipient, person).where("_is_small_").count()
-    if small:
-        raise IntegrityError(f"{small:,} groups of the rows for {recipient.id} are smaller or less diverse than {asked}; nothing "
-                             "leaves")
+    bad = _bad(rows, recipient, person, asked_of).count()
+    if bad:
+        raise IntegrityError(f"{bad:,} groups of the rows for {recipient.id} are smaller, less diverse or further from all rows "
+                             f"than {asked}; nothing leaves")
 
 
 def _maker(recipient: Recipient) -> Callable[[str, str, Sequence[str | None]], Hierarchy]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contracts import catalog
+from contracts.anonymity import Anonymity
 from jobs.errors import Linkable
 from jobs.ledger import accounts
 from jobs.run.extract import deliver
@@ -158,3 +159,17 @@ def test_a_new_day_is_no_difference(world: World) -> None:
     small_lake.released(home)
     facts = prepared(home, airflow, ONE, "2")
     assert protected(home, facts["extract_id"]) == {("released", "-"): 60 + GROUP}
+
+
+def test_a_day_that_is_not_diverse_without_those_who_wait_stays_back_whole(world: World) -> None:
+    """Six who joined wait. The second day told 17 values with them and 14 without, the first 20 without: fifteen are asked for."""
+    home, airflow, patch = world
+    sent(home, airflow, ONE, "1")
+    join_in(home, range(30, 30 + GROUP - 1))
+    asked = catalog().recipients[ONE].anonymity.model_dump(by_alias=True)
+    diverse = Anonymity.model_validate({**asked, "sensitive": {"time_in_range_percent": {"l": 15, "t": None}}})
+    patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update={"anonymity": diverse, "sha256": "diverse"}))
+    facts = prepared(home, airflow, ONE, "2")
+    found = rows(home, ONE, facts["extract_id"])
+    assert {row["observed_on"] for row in found} == {small_lake.START.date()} and len({row["time_in_range_percent"] for row in found}) == 20
+    assert protected(home, facts["extract_id"]) == {("released", "-"): 30, ("suppressed", "told_apart"): 30 + 2 * (GROUP - 1)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,17 @@ def test_the_stricter_of_both_contracts_counts(world: World) -> None:
         prepared(home, airflow, OTHER, "lax")
     patch.setitem(catalog().recipients, ONE, catalog().recipients[ONE].model_copy(update={"max_linked_percent": 100.0}))
     assert prepared(home, airflow, OTHER, "lax, both")["linked_percent"] == 100
+
+
+def test_all_that_a_recipient_had_is_laid_together(world: World) -> None:
+    """Who withdrew since is in its first extract still, and found by it."""
+    home, airflow, patch = world
+    for recipient in (one, other):
+        patch.setitem(catalog().recipients, recipient().id, recipient(max_linked_percent=100.0))
+    sent(home, airflow, ONE)
+    sent(home, airflow, OTHER)
+    lake, later = small_lake.Lake(home.lake_root, catalog().tables), small_lake.START + timedelta(days=5)
+    small_lake.append(lake, "core.consent", [{**small_lake.statement(f"person-{n}", "research", ONE, decision="deny"), "recorded_at": later}
+                                             for n in range(PEOPLE - 10)], "crm.000003")
+    facts = prepared(home, airflow, ONE, "2")
+    assert facts["rows"] == 20 and facts["beside"][OTHER] == {"people": PEOPLE, "linked_percent": 100.0}

@@ -4,7 +4,7 @@
     python -m tests.bench.pooling 0.1        # a tenth of them
 
 Two recipients have the same people: with the same rows, with every twentieth row missing in either, and with days moved and numbers
-in bands in one of them; and one recipient has three extracts already. Beside it: both extracts read and written once. Each step is
+in bands in one of them, and with 24 earlier extracts of one of them, of a day more each; and one recipient has three extracts already. Beside it: both extracts read and written once. Each step is
 a process of its own, with a server of its own.
 """
 
@@ -22,7 +22,8 @@ from tests.bench.process import keep, run
 
 DAYS = 30
 STEPS = {"copy": "read and write both", "same": "the same rows", "gaps": "every twentieth row missing in either",
-         "treated": "bands and moved days in one", "over_time": "beside three earlier extracts"}
+         "treated": "bands and moved days in one", "over_time": "beside three earlier extracts",
+         "series": "the same rows, 24 earlier extracts of ours"}
 EDGES = [50.0, 80.0]
 SCHEMA: list[dict[str, Any]] = [
     {"name": "person_id", "type": "string", "treatment": "pseudonym"}, {"name": "day", "type": "date", "treatment": "keep"},
@@ -40,7 +41,7 @@ def main(size: float) -> None:
         for step, name in STEPS.items():
             said, peak = run("tests.bench.pooling", step, folder, str(size))
             rows.append({"step": name, "seconds": round(float(said[0]), 1), "percent": float(said[1]), "peak_mb": round(peak)})
-            print(f"{name:40} {rows[-1]['seconds']:6.1f} s {rows[-1]['percent']:6.1f} % {rows[-1]['peak_mb']:8,} MB")
+            print(f"{name:45} {rows[-1]['seconds']:6.1f} s {rows[-1]['percent']:6.1f} % {rows[-1]['peak_mb']:8,} MB")
     keep("pooling", {"people": int(size * 100_000), "days": DAYS, "steps": rows})
 
 
@@ -89,6 +90,18 @@ def treated(spark: Any, folder: Path) -> float:
     return _found(spark, folder, COARSE, coarse)
 
 
+def series(spark: Any, folder: Path) -> float:
+    """Each row as it was told last, of 25 extracts."""
+    from pyspark.sql import functions as F
+
+    from jobs.run.linkage import _newest
+
+    def told(rows: Any, side: str) -> Any:
+        upto = [rows.where(F.col("day") < F.date_add(F.lit(date(2024, 10, 4)), DAYS - 24 + n)) for n in range(25)]
+        return rows if side == "theirs" else _newest(upto, ["person_id", "day"])
+    return _found(spark, folder, SCHEMA, told)
+
+
 def _found(spark: Any, folder: Path, theirs: list[dict[str, Any]], change: Callable[[Any, str], Any]) -> float:
     """The percentage found by Concord's own stage, with signs written aside as its shell does."""
     from pyspark.sql import functions as F
@@ -131,7 +144,8 @@ if __name__ == "__main__":
 
             with engine.session("sail") as session:
                 started = time.monotonic()
-                percent = {"copy": copy, "same": same, "gaps": gaps, "treated": treated, "over_time": over_time}[step](session, where)
+                percent = {"copy": copy, "same": same, "gaps": gaps, "treated": treated, "over_time": over_time,
+                           "series": series}[step](session, where)
                 print(time.monotonic() - started, percent)
     else:
         main(float(sys.argv[1]) if len(sys.argv) > 1 else 1)

@@ -87,7 +87,7 @@ def test_only_its_user_reads_what_a_command_writes(home):
 
 def test_extracts_are_listed_with_their_state(home, monkeypatch, capsys):
     lake = lake_of(Settings())
-    states = ["prepared", "rejected", "approved", "delivered"]
+    states = ["prepared", "rejected", "approved", "leaving", "delivered"]
     for day, state in enumerate(states, start=1):
         entry = {"extract_id": f"x-{day}", "manifest_sha256": "0" * 64}
         extracts.write(lake, extracts.EXTRACT, {
@@ -97,6 +97,8 @@ def test_extracts_are_listed_with_their_state(home, monkeypatch, capsys):
             extracts.write(lake, extracts.APPROVAL, {
                 **entry, "approver": "officer", "decision": "rejected" if state == "rejected" else "approved", "requester": "me",
                 "proof": "-", "decided_at": AT.replace(day=day)})
+        if state in ("leaving", "delivered"):
+            extracts.write(lake, extracts.DISPATCH, {**entry, "destination": "s3://b/x", "begun_at": AT.replace(day=day)})
         if state == "delivered":
             extracts.write(lake, extracts.DELIVERY, {**entry, "destination": "s3://b/x", "delivered_at": AT.replace(day=day)})
     assert run(monkeypatch, "extract", "list", "--json") == 0
@@ -104,4 +106,4 @@ def test_extracts_are_listed_with_their_state(home, monkeypatch, capsys):
     assert [(e["extract"], e["release"], e["rows"], e["state"]) for e in found] == [
         (f"x-{n}", 3, 10 * n, state) for n, state in enumerate(states, start=1)]
     assert run(monkeypatch, "extract", "list") == 0
-    assert capsys.readouterr().out.splitlines()[3] == "x-4  for glycemia_institute, release 3, 40 rows: delivered"
+    assert capsys.readouterr().out.splitlines()[4] == "x-5  for glycemia_institute, release 3, 50 rows: delivered"

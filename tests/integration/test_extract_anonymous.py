@@ -111,7 +111,7 @@ def test_what_cannot_be_made_anonymous_leaves_nothing(uneven: Settings, airflow:
 def test_a_search_that_lets_small_groups_through_is_stopped(uneven: Settings, airflow: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """All rows as they are, in the labels' place: the last look at what is to leave finds them."""
     monkeypatch.setattr(extract_rows, "anonymise", lambda rows, recipient, person: Anonymous(rows, {"-": 90}, {}))
-    with pytest.raises(IntegrityError, match="groups of the rows for glycemia_institute are smaller or less diverse"):
+    with pytest.raises(IntegrityError, match="groups of the rows for glycemia_institute are smaller, less diverse"):
         prepared(uneven, airflow, "let through")
 
 

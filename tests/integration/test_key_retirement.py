@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,9 @@ from contracts import catalog
 from contracts.exit_codes import ExitCode
 from contracts.vocabulary import ReversalPurpose
 from jobs import key_files, keys
-from jobs.errors import ConfigurationError, KeysUnreadable, NotApproved, NotAuthorised, StillHeld
+from jobs.errors import ConfigurationError, KeysUnreadable, LostRace, NotApproved, NotAuthorised, StillHeld
 from jobs.files import Files
+from jobs.lake import Lake
 from jobs.ledger import extracts
 from jobs.run import epochs, key_epochs, reidentify
 from jobs.run.asking import Question
@@ -24,6 +26,7 @@ from jobs.run.product import build
 from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.settings import Settings
+from jobs.turn import turn
 from tests.acceptance.canary import holding
 from tests.integration.test_extract import RECIPIENT, RUN, bucket, filled, names, prepared
 from tests.integration.test_recall import first, say
@@ -110,6 +113,34 @@ def test_an_approved_extract_is_delivered_or_expires_first_and_a_prepared_one_ne
         with pytest.raises(NotApproved, match=f"has pseudonyms of epoch 2 of {RECIPIENT}, which was retired on .*; prepare it again"):
             deliver(home, waiting)
         assert names(client) == []
+
+
+@pytest.mark.parametrize("name", ["deliveries", f"extract.prepare.{RECIPIENT}", f"pseudonyms.{RECIPIENT}", "maintain.all"])
+def test_what_could_bring_an_old_epoch_among_readers_is_waited_for(home: Settings, airflow: Airflow, name: str,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody holds the epoch, so that the turn alone stops it."""
+    later(monkeypatch, catalog().recipients[RECIPIENT].expires_after_days + 1)
+    monkeypatch.setattr("jobs.turn.PATIENCE_SECONDS", 0.0)
+    before = states(home)
+    with turn(home.home / "turns", name), pytest.raises(LostRace, match=f"another run is at work on {name}"):
+        retire(home, RECIPIENT, 1, OFFICER)
+    assert states(home) == before and vault(home, RECIPIENT, 1)
+    assert retire(home, RECIPIENT, 1, OFFICER).result == "done"
+
+
+def test_no_delivery_begins_while_an_epoch_goes(home: Settings, airflow: Airflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    later(monkeypatch, catalog().recipients[RECIPIENT].expires_after_days + 1)
+    tried, drop = [], Lake.drop_part
+
+    def dropping(self: Lake, *args: Any) -> None:
+        with pytest.raises(LostRace), turn(home.home / "turns", "deliveries", patience=0):
+            tried.append("got in")
+        tried.append("kept out")
+        drop(self, *args)
+
+    monkeypatch.setattr(Lake, "drop_part", dropping)
+    retire(home, RECIPIENT, 1, OFFICER)
+    assert tried == ["kept out"]
 
 
 @pytest.mark.parametrize(("of", "match"), [

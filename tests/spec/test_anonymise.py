@@ -31,7 +31,7 @@ def left(frame: Any, rows: list[tuple[Any, ...]], recipient: Recipient) -> tuple
     built = frame(ROWS, rows)
     found = anonymise(built, recipient, "person")
     assert found.rows.columns == built.columns
-    refuse_small(found.rows, recipient, "person")
+    refuse_small(found.rows, recipient, "person", built)
     return sorted(map(tuple, found.rows.collect()), key=str), dict(found.account)
 
 
@@ -115,24 +115,29 @@ def test_what_cannot_be_made_anonymous_is_refused_and_no_value_is_quoted(frame: 
     ([("a", "mon"), ("b", "mon"), ("a", None)], asking({"day": "exact"})),
     ([("a", "mon")], asking({})),
     ([("a", "mon", "x"), ("b", "mon", "x")], asking({"day": "exact"}, 2, 100, {"area": {"l": 2, "t": None}})),
+    ([("a", "mon", "x"), ("b", "mon", "x"), *[(str(n), "tue", "y") for n in range(8)]], asking({"day": "exact"}, 2, 100, {"area": {"l": None, "t": 0.5}})),
 ])
 def test_the_last_look_stops_what_the_search_should_have_prevented(frame: Any, rows: list[tuple[Any, ...]], recipient: Recipient) -> None:
-    with pytest.raises(IntegrityError, match="1 groups of the rows for glycemia_institute are smaller or less diverse than k 2"):
-        refuse_small(frame(ROWS, rows), recipient, "person")
+    with pytest.raises(IntegrityError, match="1 groups of the rows for glycemia_institute are smaller, less diverse or further from all rows than k 2"):
+        refuse_small(frame(ROWS, rows), recipient, "person", frame(ROWS, rows))
 
 
 def test_the_last_look_takes_a_null_for_a_value(frame: Any) -> None:
-    refuse_small(frame(ROWS, [("a", None, "x"), ("b", None, None)]), asking({"day": "exact"}, 2, 100, {"area": {"l": 2, "t": None}}), "person")
+    rows = frame(ROWS, [("a", None, "x"), ("b", None, None)])
+    refuse_small(rows, asking({"day": "exact"}, 2, 100, {"area": {"l": 2, "t": None}}), "person", rows)
 
 
 @pytest.mark.parametrize(("gone", "sensitive", "stay"), [
-    ([], {}, [0, 1, 2, 3, 4]), ([0], {}, [3, 4]), ([2], {}, [0, 1, 3, 4]), ([2], {"dose": {"l": 2, "t": None}}, [0, 1])])
+    ([], {}, [0, 1, 2, 3, 4]), ([0], {}, [3, 4]), ([2], {}, [0, 1, 3, 4]), ([2], {"dose": {"l": 2, "t": None}}, [0, 1]),
+    ([], {"dose": {"l": None, "t": 0.3}}, [0, 1, 2]), ([2], {"dose": {"l": None, "t": 0.3}}, []), ([2], {"dose": {"l": None, "t": 0.36}}, [0, 1]),
+    ([2], {"dose": {"l": None, "t": 0.41}}, [0, 1, 3, 4])])
 def test_a_group_of_which_some_stay_back_stays_whole_or_not_at_all(frame: Any, gone: list[int], sensitive: dict[str, Any], stay: list[int]) -> None:
-    """Of the people of Monday one may stay back and the others are too few, or are all told one dose; Tuesday is a group of its own."""
+    """Of the people of Monday one may stay back and the others are too few, or are all told one dose;
+    nothing is a group of its own. Doses of Monday are 0.27 from those of all, without the last 0.35; of nothing 0.4."""
     rows = [("a", "mon", "x", 1), ("b", "mon", "x", 2), ("b", "mon", "x", 2), ("c", None, "x", 3), ("d", None, "x", 3)]
     recipient = asking({"day": "exact"}, 2, 100, sensitive)
     marked = frame(f"{ROWS}, {MARK} boolean", [(*row, n not in gone) for n, row in enumerate(rows)])
-    found = whole_groups(marked, recipient, "person")
+    found = whole_groups(marked, recipient, "person", marked)
     assert found.columns == marked.columns
     assert sorted((tuple(r)[:4] for r in found.where(MARK).collect()), key=str) == sorted((rows[n] for n in stay), key=str)
 
@@ -145,4 +150,4 @@ def test_what_is_said_of_groups_is_of_the_rows_that_leave(frame: Any) -> None:
 
 def test_no_row_at_all_is_no_extract(frame: Any) -> None:
     with pytest.raises(NotAnonymous, match="no row for glycemia_institute is left"):
-        refuse_small(frame(ROWS, []), asking({"day": "exact"}), "person")
+        refuse_small(frame(ROWS, []), asking({"day": "exact"}), "person", frame(ROWS, []))

@@ -12,7 +12,7 @@ import pytest
 
 from jobs.anonymity import risk, steps
 from jobs.anonymity import search as search_module
-from jobs.anonymity.counts import Column, Counts, Sensitive, _in_order
+from jobs.anonymity.counts import Column, Counts, Sensitive, in_order
 from jobs.anonymity.groups import Privacy, grouped
 from jobs.anonymity.numbering import numbered
 from jobs.anonymity.people import People, apart
@@ -75,11 +75,11 @@ def test_more_levels_than_can_be_looked_through_are_refused(monkeypatch: pytest.
         search(counts, Privacy(2), 0)
 
 
-def test_numbers_are_in_order_and_what_is_none_comes_last() -> None:
+def test_numbers_arein_order_and_what_is_none_comes_last() -> None:
     said = ["3.0", "NaN", "1.0", None, "2.0", "10.0", "-Infinity"]
     texts = pa.array(said).dictionary_encode("encode")
-    assert _in_order(texts, is_number=True).tolist() == [4, 6, 2, 0, 3, 5, 1]
-    assert _in_order(pa.array(["b", None, "a"]).dictionary_encode("encode"), is_number=False).tolist() == [2, 0, 1]
+    assert in_order(texts, is_number=True).tolist() == [4, 6, 2, 0, 3, 5, 1]
+    assert in_order(pa.array(["b", None, "a"]).dictionary_encode("encode"), is_number=False).tolist() == [2, 0, 1]
 
 
 @pytest.mark.parametrize(("values", "kind"), [
