@@ -52,16 +52,10 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
             found.add(Traces.read(left))
         plan.write(PLAN, found.written())
         erasures.suppress(shell.lake, suppression.references(settings, found.identities), row["number"], row["begun_at"])
-        for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
-            healed(shell.lake, source)
-        tables = _tables(shell)
-        for name in tables:  # What is only history goes as a whole.
-            shell.lake.sweep(name, kept.versions(name), hours=0)
-        met = traces.search(shell, found)
+        met = _searched(shell, found, kept)
         row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in met for person in asked)
-        forgotten_extracts.collect(shell, found)
         plan.write(PLAN, found.written())
-        for name in tables:
+        for name in _tables(shell):
             _erase(shell, name, found, plan)
         untold = forgotten_extracts.tell(shell, found)
         plan.write(PLAN, found.written())
@@ -71,6 +65,17 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
             Files(folder).clear()
         _end(shell, row, found, _looked(shell, found), untold, plan)
         return shell.report
+
+
+def _searched(shell: Shell, found: Traces, kept: pins.Standing) -> set[str]:
+    """Take away what is only history, and find what is left of people; the identities that were met."""
+    for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
+        healed(shell.lake, source)
+    for name in _tables(shell):
+        shell.lake.sweep(name, kept.versions(name), hours=0)
+    met = traces.search(shell, found)
+    forgotten_extracts.collect(shell, found)
+    return met
 
 
 def _begun(shell: Shell, reason: str, people: int, is_left: bool) -> dict[str, Any]:
@@ -145,7 +150,7 @@ def _looked(shell: Shell, found: Traces) -> Looked:
 
 
 def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untold: list[str], plan: Files) -> None:
-    """Say that nothing is left. Raises NotErased where something is, or a recipient was not told: then what leads to it is kept."""
+    """Say that nothing is left. Raises NotErased where something is, or somebody was not told: then what leads to it is kept."""
     now, counts = datetime.now(UTC), Counter[tuple[str, str]]()
     for path, (gone, changed) in found.counts.items():
         counts.update({(path.split("/")[0], "erased"): gone, (path.split("/")[0], "words_replaced"): changed})

@@ -44,7 +44,7 @@ def collect(shell: Shell, found: Traces) -> None:
 
 
 def tell(shell: Shell, found: Traces) -> list[str]:
-    """Tell each recipient who is noted, and what could not be told, with why. A notice that a killed run made is sent as it is."""
+    """Tell each recipient who is noted; what could not be told, with why. A notice that a killed run made is sent as it is."""
     failed = []
     for entry in extracts.all_sent(shell.lake):
         name = entry["extract_id"]
@@ -74,9 +74,10 @@ def take_out(shell: Shell, erasure: int, found: Traces) -> None:
         for name in sorted(files.names()):
             before = files.read(name) or b""
             made = _without(before, found) if name == DATA else words.replaced(before, found.tokens)
-            if made != before:
+            if made != before:  # Noted first: of a killed run the next one finds them in the file, and does both again.
+                erasures.keep_copy(shell.lake, entry["extract_id"], name, hashlib.sha256(made).hexdigest(), erasure)
                 files.write(name, made)
-                _note(shell, entry["extract_id"], name, made, erasure)
+                shell.report.change(erasures.COPIES)
 
 
 def _send(shell: Shell, recipient: Recipient, entry: dict[str, Any], found: Traces) -> None:
@@ -130,11 +131,6 @@ def _texts(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
 def _among(column: pa.ChunkedArray, found: Traces) -> pa.ChunkedArray:
     """Which values are pseudonyms of theirs."""
     return pc.is_in(column, value_set=pa.array(sorted(found.pseudonyms | found.shared), pa.string()))
-
-
-def _note(shell: Shell, extract_id: str, name: str, content: bytes, erasure: int) -> None:
-    erasures.keep_copy(shell.lake, extract_id, name, hashlib.sha256(content).hexdigest(), erasure)
-    shell.report.change(erasures.COPIES)
 
 
 def _files(shell: Shell, entry: dict[str, Any]) -> Files:

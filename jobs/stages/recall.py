@@ -50,7 +50,8 @@ def delivered(extract_id: str, manifest_sha256: str, files: Mapping[str, bytes |
               erased: Mapping[str, str]) -> tuple[dict[str, Any], bytes]:
     """The manifest and the rows (Parquet) of an extract that left.
 
-    files: our copies by name. erased: SHA-256 of those of which people were taken out since. Raises IntegrityError when one is missing or altered: then nobody can say who is in it.
+    files: our copies by name. erased: SHA-256 of those that people were taken out of since. Raises IntegrityError when one is
+    missing or altered: then nobody can say who is in it.
     """
     content, rows = files.get(MANIFEST) or b"", files.get(DATA) or b""
     body: dict[str, Any] = json.loads(content) if hashlib.sha256(content).hexdigest() == manifest_sha256 else {}
