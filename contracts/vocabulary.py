@@ -225,6 +225,7 @@ class GoneReason(Term):
     CONSENT_LAPSED = "consent_lapsed", "ConsentExpired"
     IDENTITY_CHANGED = "identity_changed", None
     NOT_PERMITTED = "not_permitted", None
+    FORGOTTEN = "forgotten", None
 
 
 class ReversalPurpose(Term):

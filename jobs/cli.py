@@ -20,6 +20,7 @@ from jobs import (
     cli_contract,
     cli_drift,
     cli_explain,
+    cli_forget,
     cli_freshness,
     cli_keys,
     cli_link,
@@ -249,6 +250,7 @@ cli_link.add(app, _report)
 cli_review.add(app, _report)
 cli_reidentify.add(app, _report)
 cli_keys.add(app, _report)
+cli_forget.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)

@@ -121,6 +121,12 @@ class StillHeld(ConcordError):
     exit_code = ExitCode.CONFIGURATION
 
 
+class NotErased(ConcordError):
+    """Something of people who were to be forgotten is left; another run goes on with it."""
+
+    exit_code = ExitCode.INTEGRITY
+
+
 class ConsentUnreadable(ConcordError):
     """Consent cannot be read; nothing flows."""
 

@@ -8,7 +8,7 @@ from pyarrow import fs
 
 from jobs.storage import arrow_store
 
-WORK, EXTRACTS = "_work", "_extracts"
+WORK, EXTRACTS, ERASING = "_work", "_extracts", "_erasing"
 
 
 class Files:

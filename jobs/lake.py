@@ -61,8 +61,7 @@ class Lake:
     def ensure(self, name: str) -> DeltaTable:
         """The table, created from its contract when it is not there yet.
 
-        Raises LakeError when it lacks columns of it, WrittenByHand where the newest commit is none of ours.
-        """
+        Raises LakeError when it lacks columns of it, WrittenByHand where the newest commit is none of ours."""
         found = self._made(name)
         stamps.refuse_foreign(name, found)
         refuse_other_columns(self.contract(name), {f.name for f in found.schema().fields})
@@ -79,7 +78,7 @@ class Lake:
         if found is None:
             schema = Schema.from_arrow(arrow_schema(self.contract(name)))
             DeltaTable.create(self.path(name), schema=schema, mode="ignore", storage_options=self._options,
-                              description=self.contract(name).description, configuration=parts.properties(name),
+                              description=self.contract(name).description, configuration=parts.properties(self.contract(name)),
                               partition_by=parts.columns(name), commit_properties=_properties())
             found = DeltaTable(self.path(name), storage_options=self._options)
             if self._options:  # S3 refuses a missing checkpoint, instead of missing it, to whom it lists some prefixes only.
@@ -113,7 +112,7 @@ class Lake:
 
     def done(self, name: str, once: str) -> int | None:
         """Number last committed under the transaction name ``once``, None when there was none."""
-        return None if (number := self.ensure(name).transaction_version(once)) is None else int(number)
+        return self.ensure(name).transaction_version(once)
 
     def read(self, name: str, version: int | None = None) -> DataFrame:
         """The table as a frame, at a version when one is named."""
@@ -223,8 +222,7 @@ class Lake:
     def purge(self, name: str, rows: DataFrame) -> None:
         """Take these rows out, by key, and remove the files that held them: older versions cannot be read any more.
 
-        A table that releases pin must not be purged. Files that another run is writing are left alone. What a kill leaves is
-        done again."""
+        A table that releases pin must not be purged. Files that another run is writing are left alone. A kill: again."""
         from pyspark.sql import functions as F
 
         self.merge(name, rows.withColumn("is_gone", F.lit(True)), gone="is_gone")
@@ -232,14 +230,12 @@ class Lake:
             retention_hours=0, dry_run=False, enforce_retention_duration=False, commit_properties=_properties()))
 
     def drop_part(self, name: str, part: dict[str, Any]) -> None:
-        """Take out a part of a table (jobs/parts.py) and all files there ever were of it: older versions cannot be read any more.
-        Nobody may be writing it. What a kill leaves is done again."""
+        """Take out a part of a table (jobs/parts.py) and all files there ever were of it. Nobody may be writing it."""
         self._commit(name, lambda: self._writable(name).delete(parts.where(part), commit_properties=_properties()))
         Files(f"{self.path(name)}/{parts.folder(part)}").clear()
 
     def sweep(self, name: str, keep: Collection[int], hours: int, dry_run: bool = False) -> int:
-        """Remove the files that no version which stood within ``hours`` needs, and none of ``keep``; how many there were. Other
-        versions cannot be read any more. With ``dry_run`` they stay."""
+        """Remove the files that no version which stood within ``hours`` needs, and none of ``keep``; how many there were."""
         return swept(self.ensure(name), self.path(name), keep, hours, dry_run)
 
     def compact(self, name: str) -> int:
@@ -260,6 +256,10 @@ class Lake:
         if found.version() != version:
             raise LostRace(f"{name} was written to again since version {version} was looked at; look at it once more")
         self._commit(name, lambda: self._nothing(found, name, "append"), tries=1)
+
+    def mark(self, name: str) -> None:
+        """Make a version of a table whose files were changed, so that whoever knows the one before looks again."""
+        self._commit(name, lambda: self._nothing(self._writable(name), name, "append"))
 
     def _nothing(self, table: DeltaTable, name: str, mode: Literal["append", "overwrite"], note: Any = None) -> None:
         write_deltalake(table, arrow_schema(self.contract(name)).empty_table(), mode=mode, commit_properties=_properties(note))
@@ -284,7 +284,7 @@ class Lake:
     def _writable(self, name: str) -> DeltaTable:
         """The table to be written: one that was made before tables had properties gets them, in a commit of its own."""
         found = self.ensure(name)
-        if (wanted := parts.properties(name)).items() - found.metadata().configuration.items():
+        if (wanted := parts.properties(self.contract(name))).items() - found.metadata().configuration.items():
             found.alter.set_table_properties(wanted, commit_properties=_properties())
         return found
 

@@ -1,15 +1,20 @@
-"""Tables kept in parts: a folder for each value of some columns, which can go for good with all that ever lay in it.
+"""How Delta keeps a table: in parts, and with what it may note of the rows beside each file.
 
-Delta keeps the least and the greatest value of a column beside each file, in a log that is never cut. Of these tables it keeps
-none, or the log would tell of rows that are gone.
+A part is a folder for each value of some columns, which can go for good with all that ever lay in it. Delta notes the least and
+the greatest value of columns beside each file, in a log that is never cut: of a table about persons it notes columns alone that
+tell of none, or the log would tell of rows that are gone.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from contracts.model import Column, Table
+from contracts.vocabulary import DataCategory
 from jobs.versions import PROPERTIES
 
+IMPERSONAL = (DataCategory.TECHNICAL, DataCategory.AGGREGATED)
+NOTHING = {"delta.dataSkippingNumIndexedCols": "0"}
 OF = {"vault.pseudonym": ("domain", "epoch")}
 
 
@@ -18,9 +23,18 @@ def columns(name: str) -> list[str] | None:
     return list(OF[name]) if name in OF else None
 
 
-def properties(name: str) -> dict[str, str]:
+def properties(table: Table) -> dict[str, str]:
     """The Delta properties of a table."""
-    return {**PROPERTIES, **({"delta.dataSkippingNumIndexedCols": "0"} if name in OF else {})}
+    if all(column.category in IMPERSONAL for column in table.columns):
+        return PROPERTIES
+    noted = [c.name for c in table.columns if _is_noted(table, c)]
+    return {**PROPERTIES, **({"delta.dataSkippingStatsColumns": ",".join(noted)} if noted else NOTHING)}
+
+
+def _is_noted(table: Table, column: Column) -> bool:
+    """Whether the log may note a column: names of records are a text too, and often those of persons."""
+    return (column.category is DataCategory.TECHNICAL and (column.type != "string" or column.name == "batch_id")
+            and column.name not in OF.get(table.name, ()))
 
 
 def where(part: dict[str, Any]) -> str:

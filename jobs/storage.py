@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from jobs.connections import LOOPBACK, Access
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+    from pyarrow.fs import FileSystem, SubTreeFileSystem
 
 AWS_HOST = re.compile(r"s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?")
 # botocore logs whole requests and answers, with keys of objects.
@@ -67,7 +67,7 @@ def region() -> str:
     return boto3.Session().region_name or os.environ.get("AWS_REGION") or "us-east-1"
 
 
-def arrow_files(folder: str) -> FileSystem:
+def arrow_files(folder: str) -> SubTreeFileSystem:
     """Arrow's own file system, rooted at a folder or s3:// address."""
     from pyarrow import fs
 

@@ -21,7 +21,7 @@ import structlog
 from contracts.vocabulary import Zone
 from contracts.zones import is_open, is_open_zone
 from jobs.errors import ConfigurationError
-from jobs.files import EXTRACTS, WORK
+from jobs.files import ERASING, EXTRACTS, WORK
 from jobs.settings import Settings
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ def secure(settings: Settings, tables: Iterable[str]) -> None:
 
 def rights(root: Path, tables: Iterable[str], has_readers: bool) -> Iterator[tuple[Path, int]]:
     """Each folder of ours below the root with its mode; a zone that readers have some tables of is one they pass."""
-    for name in (WORK, EXTRACTS, *map(str, Zone)):
+    for name in (WORK, EXTRACTS, ERASING, *map(str, Zone)):
         inside = sorted(table.split(".")[1] for table in tables if table.startswith(f"{name}."))
         opened = {thing for thing in inside if has_readers and is_open(f"{name}.{thing}")}
         if not opened:

@@ -55,14 +55,24 @@ class Reversed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return "Reversed(...)"
 
 
+class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom to forget, and why."""
+
+    persons: tuple[Person, ...] = ()
+    reason: str = ""
+    token: str = ""
+
+
 class Proved(msgspec.Struct, forbid_unknown_fields=True):
     """Who asks, and nothing else."""
 
     token: str = ""
 
 
-G = TypeVar("G", Asked, Reviewed, Reversed, Proved)
-SHAPES = {Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
+G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Proved)
+LINE = '{"source": "crm", "source_person_id": "..."}'
+SHAPES = {Forgotten: '{"persons": [{"source": "crm", "source_person_id": "..."}], "reason": "...", "token": "..."}',
+          Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
           Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '
                     '{"source": "crm", "source_person_id": "..."}'}
@@ -100,6 +110,21 @@ def authorised(shell: Shell, question: Question, form: type[G]) -> G:
     if not holder.roles(actor) & ROLES:
         raise NotAuthorised(f"{actor} has none of the roles {', '.join(sorted(ROLES))} in Airflow; ask an officer")
     return given
+
+
+def persons_in(path: Path) -> list[Person]:
+    """The people of a file, a JSON object a line. Raises ConfigurationError, which quotes nothing of it."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found += [msgspec.json.decode(line, type=Person)] if line.strip() else []
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            raise ConfigurationError(f"{path}:{number} is not of the form {LINE}") from None
+    return found
 
 
 def _token(path: Path) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from contracts.hierarchies import Declared, of_text
 from contracts.model import Recipient
 from jobs.files import EXTRACTS, Files
-from jobs.ledger import extracts
+from jobs.ledger import erasures, extracts
 from jobs.run.shell import Shell
 from jobs.settings import Settings
 from jobs.stages import recall
@@ -62,7 +62,8 @@ def copies(shell: Shell, recipient: Recipient, now: datetime) -> list[Copy]:
         held = {name: files.read(name) for name in (MANIFEST, DATA)}
         if held[DATA] is None and has_expired(held[MANIFEST], entry["manifest_sha256"], now):
             continue
-        manifest, _ = recall.delivered(entry["extract_id"], entry["manifest_sha256"], held)
+        manifest, _ = recall.delivered(entry["extract_id"], entry["manifest_sha256"], held,
+                                       erasures.copies(shell.lake, entry["extract_id"]))
         found.append(Copy(manifest, shell.lake.spark.read.parquet(f"{where}/{DATA}"), _kept(files, manifest)))
     return found
 

@@ -23,6 +23,7 @@ from jobs.connectors import Record, fetch
 from jobs.ledger import batches
 from jobs.run import drift
 from jobs.run.shell import Report, open_shell
+from jobs.run.suppression import Suppression
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 
@@ -34,9 +35,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Spooled:
-    """What is new at a source: how many rows, the new cursor, and when the last of them was received."""
+    """What is new at a source: how many rows, how many others were about people who were forgotten, the new cursor, and when the
+    last was received."""
 
     rows: int
+    suppressed: int
     state: dict[str, dict[str, Any]]
     at: datetime
 
@@ -50,10 +53,10 @@ def land(settings: Settings, source_id: str) -> Report:
     """
     with open_shell(settings, "land", source_id, with_engine=False) as shell:
         source, lake = shell.catalog.sources[source_id], shell.lake
-        number = _healed(lake, source)
+        number = healed(lake, source)
         state, watch = lake_state(lake, source), drift.Watch(lake, source, number + 1)
         with _spool(settings.spool, source) as spool:
-            new = _spooled(spool, source, state, lake, number + 1, watch)
+            new = _spooled(settings, spool, source, state, lake, number + 1, watch)
             if new.rows:
                 looked = watch.look()
                 drift.refuse(lake, source, number + 1, looked, new.at)
@@ -67,7 +70,8 @@ def land(settings: Settings, source_id: str) -> Report:
                 shell.report.facts.update(looked.facts)
         shell.trail.reads(f"source.{source.id}")
         shell.trail.writes(source.raw, {"payload": []})
-        shell.report.facts.update(rows=new.rows, batch=batches.batch_id(source.id, number + 1) if new.rows else None)
+        batch = batches.batch_id(source.id, number + 1) if new.rows else None
+        shell.report.facts.update(rows=new.rows, suppressed=new.suppressed, batch=batch)
         return shell.report
 
 
@@ -85,7 +89,7 @@ def _last_note(lake: Any, source: Source) -> dict[str, Any]:
     return {}
 
 
-def _healed(lake: Any, source: Source) -> int:
+def healed(lake: Any, source: Source) -> int:
     """Number of the last landed batch; its ledger entries are written when a kill came before that."""
     number = lake.done(source.raw, source.raw) or 0
     if number and number not in {row["number"] for row in batches.of(lake, source.id)}:
@@ -124,7 +128,7 @@ def _spool(folder: Path, source: Source) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake: Any, number: int,
+def _spooled(settings: Settings, path: Path, source: Source, state: dict[str, dict[str, Any]], lake: Any, number: int,
              watch: drift.Watch) -> Spooled:
     """Write what is new to a file.
 
@@ -139,8 +143,9 @@ def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake:
         return _landed(lake, source, stream, begun - timedelta(days=days))
 
     written, told = 0, time.monotonic()
+    stopped = Suppression(settings, lake, source)
     with pq.ParquetWriter(path, schema) as writer:
-        for chunk in _chunks(fetch(source, access(source.connection.id), state, known, begun), new_state):
+        for chunk in _chunks(fetch(source, access(source.connection.id), state, known, begun), new_state, stopped):
             at = max(at, datetime.now(UTC))
             digests = [hashlib.sha256(record.payload).hexdigest() for record in chunk]
             watch.notice(chunk, digests)
@@ -150,15 +155,18 @@ def _spooled(path: Path, source: Source, state: dict[str, dict[str, Any]], lake:
             if time.monotonic() - told > TELL_SECONDS:
                 log.info("fetching", source=source.id, records=written)
                 told = time.monotonic()
-    return Spooled(written, new_state, at)
+    return Spooled(written, stopped.count, new_state, at)
 
 
-def _chunks(found: Iterator[Record | tuple[str, dict[str, Any]]],
-            state: dict[str, dict[str, Any]]) -> Iterator[list[Record]]:
+def _chunks(found: Iterator[Record | tuple[str, dict[str, Any]]], state: dict[str, dict[str, Any]],
+            stopped: Suppression) -> Iterator[list[Record]]:
+    """Records in parts, without those about people who were forgotten; the state is kept up to date."""
     chunk: list[Record] = []
     for item in found:
         if isinstance(item, tuple):
             state[item[0]] = item[1]
+            continue
+        if stopped.stops(item):
             continue
         chunk.append(item)
         if len(chunk) >= CHUNK:

@@ -19,7 +19,7 @@ from contracts.model import Recipient
 from jobs import keys
 from jobs.delivery import upload
 from jobs.files import Files
-from jobs.ledger import extracts, withdrawals
+from jobs.ledger import erasures, extracts, withdrawals
 from jobs.run import consent, entitled, gone, pseudonyms
 from jobs.run.delivered import folder, has_expired
 from jobs.run.gone import Gone
@@ -98,7 +98,7 @@ def standing(shell: Shell, recipient: Recipient, now: datetime) -> Iterator[Deli
         held = {name: files.read(name) for name in (MANIFEST, DATA)}
         if has_expired(held[MANIFEST], entry["manifest_sha256"], now):
             continue
-        body, rows = stage.delivered(extract_id, entry["manifest_sha256"], held)
+        body, rows = stage.delivered(extract_id, entry["manifest_sha256"], held, erasures.copies(shell.lake, extract_id))
         names = pc.unique(pq.read_table(io.BytesIO(rows), columns=[column])[column]).to_pylist()
         yield Delivered(entry, entry["destination"], body, names, files)
 
@@ -127,9 +127,11 @@ def _next(shell: Shell, delivered: Delivered, who: _Who, now: datetime) -> dict[
 def not_recalled(shell: Shell, delivered: Delivered) -> list[str]:
     """The pseudonyms of an extract that no issued notice names, as far as our copy of the notice is what the ledger says."""
     told = set[str]()
+    erased = erasures.copies(shell.lake, delivered.entry["extract_id"])
     for row in withdrawals.recalls(shell.lake, delivered.entry["extract_id"]):
-        content = delivered.files.read(stage.names(row["number"])[0]) or b""
-        if hashlib.sha256(content).hexdigest() == row["notice_sha256"]:
+        name = stage.names(row["number"])[0]
+        content = delivered.files.read(name) or b""
+        if hashlib.sha256(content).hexdigest() == erased.get(name, row["notice_sha256"]):
             told.update(json.loads(content)["delete"])
     return [p for p in delivered.pseudonyms if p not in told]
 

@@ -16,7 +16,7 @@ from jobs.ledger import audit
 from jobs.races import is_lost_race
 from jobs.run import life
 from jobs.settings import Settings
-from jobs.turn import turn
+from jobs.turn import house, turn
 
 
 @dataclass
@@ -53,8 +53,10 @@ class Shell:
 
 
 @contextmanager
-def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) -> Iterator[Shell]:
+def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool, alone: bool = False) -> Iterator[Shell]:
     """Open the lake for a stage, when it is its turn; whatever happens, one audit entry and one lineage event are written.
+
+    ``alone``: no other stage runs meanwhile.
 
     Raises NotInForce where a contract that the stage reads may not run.
     """
@@ -63,7 +65,8 @@ def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool) 
     report = Report()
     lake = Lake(settings.lake_root, contracts.tables)
     started, name = time.monotonic(), f"{stage}.{subject}"
-    with _closed(Shell(settings, contracts, lake, trail, report), started) as shell, turn(settings.home / "turns", name):
+    with _closed(Shell(settings, contracts, lake, trail, report), started) as shell, turn(settings.home / "turns", name), \
+            house(settings.home / "turns", alone):
         zones.secure(settings, contracts.tables)
         life.refuse(settings, contracts, lake, stage, subject)
         if not with_engine:

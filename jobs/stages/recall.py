@@ -46,15 +46,17 @@ def is_signed(content: bytes, signature: bytes | None, key: Ed25519PublicKey) ->
     return True
 
 
-def delivered(extract_id: str, manifest_sha256: str, files: Mapping[str, bytes | None]) -> tuple[dict[str, Any], bytes]:
+def delivered(extract_id: str, manifest_sha256: str, files: Mapping[str, bytes | None],
+              erased: Mapping[str, str]) -> tuple[dict[str, Any], bytes]:
     """The manifest and the rows (Parquet) of an extract that left.
 
-    files: our copies by name. Raises IntegrityError when one is missing or altered: then nobody can say who is in it.
+    files: our copies by name. erased: SHA-256 of those that people were taken out of since. Raises IntegrityError when one is
+    missing or altered: then nobody can say who is in it.
     """
     content, rows = files.get(MANIFEST) or b"", files.get(DATA) or b""
     body: dict[str, Any] = json.loads(content) if hashlib.sha256(content).hexdigest() == manifest_sha256 else {}
     wanted = {entry["name"]: entry["sha256"] for entry in body.get("files", ())}
-    if wanted.get(DATA) != hashlib.sha256(rows).hexdigest():
+    if (erased.get(DATA) if body and DATA in erased else wanted.get(DATA)) != hashlib.sha256(rows).hexdigest():
         raise IntegrityError(f"our copy of extract {extract_id} is missing or altered, so that nobody can say who is in it; "
                              "restore it from its backup and run it again")
     return body, rows

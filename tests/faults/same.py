@@ -19,7 +19,7 @@ from jobs.settings import Settings
 
 CLOCKS = {"at", "written_at", "checked_at", "conformed_at", "landed_at", "received_at", "rejected_at", "released_at", "prepared_at",
           "decided_at", "begun_at", "delivered_at", "linked_at", "minted_at", "trained_at", "detected_at", "issued_at", "effective_at",
-          "triage_due_at", "report_due_at", "before_at", "changed_at", "found_at", "held_at", "first_seen_at", "last_seen_at", "noticed_at", "due_at", "closed_at", "spent_at", "started_at", "retired_at",
+          "triage_due_at", "report_due_at", "before_at", "changed_at", "found_at", "held_at", "first_seen_at", "last_seen_at", "noticed_at", "due_at", "closed_at", "spent_at", "started_at", "retired_at", "ended_at", "since_at",
           "run_id", "match_id", "manifest_sha256", "notice_sha256"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from jobs.errors import LostRace
 from jobs.run.people import resolve
 from jobs.settings import Settings
-from jobs.turn import turn
+from jobs.turn import house, turn
 
 HOLDER = """
 import sys, time
@@ -73,3 +73,13 @@ def test_the_lock_of_any_name_stays_in_its_folder(tmp_path: Path) -> None:
     with turn(tmp_path / "turns", "extract.deliver.../../a b"), turn(tmp_path / "turns", "extract.deliver.../../a_b"):
         assert len(list((tmp_path / "turns").iterdir())) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["turns"]
+
+
+def test_who_must_be_alone_waits_for_all_others_and_they_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.turn.PATIENCE_SECONDS", 0.2)
+    with (house(tmp_path, alone=False), house(tmp_path, alone=False),
+          pytest.raises(LostRace, match="other stages are at work"), house(tmp_path, alone=True)):
+        pass
+    with (house(tmp_path, alone=True),
+          pytest.raises(LostRace, match="people are being forgotten"), house(tmp_path, alone=False)):
+        pass

@@ -1,0 +1,1 @@
+"""A person's bytes: where they are, and how they leave files, older versions of tables included."""

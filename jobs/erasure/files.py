@@ -1,0 +1,90 @@
+"""Files of a table without some rows: each is written once more under another name, and older versions read that instead."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector, SubTreeFileSystem
+
+from jobs.errors import NotErased
+
+ROWS = 64 * 1024  # In a row group: an engine reads row groups side by side.
+PLAIN = {"string_view": pa.string(), "binary_view": pa.binary()}
+Change = Callable[[pa.Table], tuple[pa.Table, int]]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A file that stands in for another one: its way from the table, size in bytes, rows, and how many of them are gone and how
+    many were changed."""
+
+    path: str
+    size: int
+    rows: int
+    gone: int
+    changed: int
+
+
+def files_of(store: SubTreeFileSystem) -> list[str]:
+    """The Parquet files of the table in whose folder a file system is rooted; those of its log are none."""
+    found = store.get_file_info(FileSelector("", recursive=True))
+    return sorted(f.path for f in found if f.is_file and f.path.endswith(".parquet") and not f.path.startswith("_delta_log/"))
+
+
+@contextmanager
+def reading(store: SubTreeFileSystem, path: str) -> Iterator[None]:
+    """Raises NotErased where what is done within, reading of a file, fails: it may hold anything."""
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        place = "/".join([*store.base_path.strip("/").split("/")[-2:], path])
+        raise NotErased(f"{place} cannot be read ({type(error).__name__}), so nobody can say what it holds; put it back from a "
+                        "copy, or take it out of its table, and run `concord forget` again") from None
+
+
+def head(store: SubTreeFileSystem, path: str) -> tuple[pa.Schema, list[bytes]]:
+    """The schema of a Parquet file, and the notes in its footer. Raises NotErased."""
+    with reading(store, path), store.open_input_file(path) as content, pq.ParquetFile(content) as file:
+        return (_plain(file.schema_arrow.empty_table()).schema,
+                [said for pair in (file.metadata.metadata or {}).items() for said in pair])
+
+
+def groups(store: SubTreeFileSystem, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The row groups of a Parquet file, one after the other. Raises NotErased."""
+    with reading(store, path):
+        file = pq.ParquetFile(store.open_input_file(path))
+    with closing(file):
+        there = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
+        for number in range(file.num_row_groups):
+            with reading(store, path):
+                rows = _plain(file.read_row_group(number, columns=there))
+            yield rows
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Rows with texts for views of texts, which delta-rs writes in a merge: Arrow 26 filters none, and nobody misses them."""
+    return rows.cast(pa.schema([field.with_type(PLAIN.get(str(field.type), field.type)) for field in rows.schema],
+                               rows.schema.metadata))
+
+
+def rewritten(store: SubTreeFileSystem, path: str, change: Change) -> Rewritten | None:
+    """A file with what ``change`` makes of the rows of another (those that stay, and how many were changed), beside it; None, and
+    no file, where that is the same."""
+    folder, _, _ = path.rpartition("/")
+    made = f"{folder}/part-{uuid.uuid4()}.snappy.parquet".lstrip("/")
+    gone = changed = rows = 0
+    schema, _ = head(store, path)
+    with store.open_output_stream(made) as out, pq.ParquetWriter(out, schema, compression="snappy") as writer:
+        for before in groups(store, path):
+            after, altered = change(before)
+            gone, changed, rows = gone + len(before) - len(after), changed + altered, rows + len(after)
+            writer.write_table(after.cast(schema), row_group_size=ROWS)
+    if not gone and not changed:
+        store.delete_file(made)
+        return None
+    return Rewritten(made, store.get_file_info(made).size, rows, gone, changed)

@@ -1,0 +1,64 @@
+"""What tells that something is about somebody who is to be forgotten: all that a pass looks for."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass
+class Traces:
+    """Everything that leads to people who are to be forgotten; it is kept until nothing of theirs is left, and never shown.
+
+    identities: names ``source/source_person_id``. keys: person keys. pseudonyms: in any domain and epoch; shared: those of
+    somebody else by now who was one person with them in a release. records: ``source/record_id``. places:
+    ``batch_id/position`` of envelopes. words: values that nobody else has, looked for in bytes. tokens: what is written in
+    place of a word, or of a key, where the rest of a row is somebody else's; drawn, so that nothing leads back. counts: how
+    many rows of a file (``table/path``) went and how many were changed. extracts: pseudonyms of theirs in an extract of which
+    its recipient was not told yet.
+    """
+
+    identities: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+    pseudonyms: set[str] = field(default_factory=set)
+    shared: set[str] = field(default_factory=set)
+    records: set[str] = field(default_factory=set)
+    places: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
+    tokens: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    extracts: dict[str, list[str]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return "Traces(...)"
+
+    def of(self, source: str) -> set[str]:
+        """The ids of people at a source."""
+        return {name.removeprefix(f"{source}/") for name in self.identities if name.startswith(f"{source}/")}
+
+    def draw(self) -> None:
+        """Draw a token for each word, key and identity that has none: hexadecimal digits, as many as it has bytes."""
+        for word in self.words | self.keys | self.identities:
+            size = len(word.encode())
+            self.tokens.setdefault(word, secrets.token_hex((size + 1) // 2)[:size])
+
+    def add(self, other: Traces) -> None:
+        """Take in what another pass was to forget and did not end."""
+        for kind in fields(self):
+            getattr(self, kind.name).update(getattr(other, kind.name))
+
+    def written(self) -> bytes:
+        """As JSON."""
+        return json.dumps({f.name: value if isinstance(value := getattr(self, f.name), dict) else sorted(value)
+                           for f in fields(self)}).encode()
+
+    @classmethod
+    def read(cls, content: bytes) -> Traces:
+        """From JSON."""
+        given: dict[str, Any] = json.loads(content)
+        made = cls(tokens=given.pop("tokens"), counts=given.pop("counts"), extracts=given.pop("extracts"))
+        for name, values in given.items():
+            getattr(made, name).update(values)
+        return made

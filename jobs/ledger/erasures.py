@@ -1,0 +1,61 @@
+"""In which passes people were forgotten, and whom no source brings back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.lake import Lake
+from jobs.schema import arrow_schema
+
+TABLE, SUPPRESSED, RELEASES = "ledger.erasure", "ledger.suppression", "ledger.erased_release"
+COPIES = "ledger.erased_copy"
+
+
+def every(lake: Lake) -> list[dict[str, Any]]:
+    """Every pass, oldest first; one whose ``ended_at`` is null is under way, or was killed."""
+    return sorted(lake.arrow(TABLE).to_pylist(), key=lambda row: row["number"])
+
+
+def write(lake: Lake, row: dict[str, Any]) -> None:
+    """Write a pass, in place of what was written of it."""
+    lake.merge_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))))
+
+
+def suppress(lake: Lake, references: Iterable[tuple[str, str]], erasure: int, at: datetime) -> None:
+    """Keep that these (source, reference) are not to come back; one that is there stays as it is."""
+    there = suppressed(lake)
+    rows = [{"reference": reference, "source": source, "erasure": erasure, "since_at": at}
+            for source, reference in sorted(set(references)) if reference not in there]
+    if rows:
+        lake.merge_arrow(SUPPRESSED, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(SUPPRESSED))))
+
+
+def mark(lake: Lake, erasure: int, lost: Iterable[tuple[str, int, str, int]]) -> None:
+    """Keep that products of releases (release_group, number, product, rows) lost rows in a pass."""
+    rows = [{"release_group": group, "number": number, "product": product, "erasure": erasure, "rows": count}
+            for group, number, product, count in lost]
+    if rows:
+        lake.merge_arrow(RELEASES, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(RELEASES))))
+
+
+def keep_copy(lake: Lake, extract_id: str, name: str, sha256: str, erasure: int) -> None:
+    """Keep what our copy of a file of an extract is, now that people were taken out of it."""
+    row = {"extract_id": extract_id, "name": name, "sha256": sha256, "erasure": erasure}
+    lake.merge_arrow(COPIES, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(COPIES))))
+
+
+def copies(lake: Lake, extract_id: str) -> dict[str, str]:
+    """SHA-256 of our copies of an extract's files that people were taken out of, by name."""
+    rows = lake.arrow(COPIES, filters=pc.field("extract_id") == extract_id).to_pylist()
+    return {row["name"]: row["sha256"] for row in rows}
+
+
+def suppressed(lake: Lake, source: str | None = None) -> set[str]:
+    """The references of those who are not to come back, from one source or from any."""
+    of = None if source is None else pc.field("source") == source
+    return set(lake.arrow(SUPPRESSED, columns=["reference"], filters=of)["reference"].to_pylist())

@@ -1,0 +1,189 @@
+"""forget: people leave every zone but what the law makes us keep, and it is looked whether they did (GDPR article 17)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.compute as pc
+
+from contracts.model import Table
+from contracts.vocabulary import DataCategory, Zone
+from jobs.erasure.files import Rewritten, files_of, rewritten
+from jobs.erasure.log import stand_in
+from jobs.erasure.look import Looked, look
+from jobs.erasure.rows import owning, without
+from jobs.erasure.traces import Traces
+from jobs.erasure.words import Words
+from jobs.errors import ConfigurationError, NotErased
+from jobs.files import ERASING, WORK, Files
+from jobs.ledger import accounts, batches, erasures, releases
+from jobs.run import asking, forgotten_extracts, pins, suppression, traces
+from jobs.run.asking import Person, Question
+from jobs.run.land import healed
+from jobs.run.shell import Report, Shell, open_shell
+from jobs.settings import Settings
+from jobs.storage import arrow_files
+
+LONGEST_REASON = 500
+PLAN = "traces.json"
+# Kept by law: who reports a suspected adverse event must be able to follow it up (Directive 2001/83/EC article 107, GDPR article
+# 17(3)(b) and (c)).
+KEPT = (Zone.SAFETY,)
+PERSONAL = tuple(c for c in DataCategory if c not in (DataCategory.TECHNICAL, DataCategory.AGGREGATED))
+
+
+def forget(settings: Settings, question: Question, people: Iterable[Person] = ()) -> Report:
+    """Forget people: those on standard input and ``people``, in one pass, with all whom a killed pass left.
+
+    Nothing else runs meanwhile. What is to be found is kept until nothing is found any more, so a run that was killed, or that
+    raised, is made good by the next. Raises NotAuthorised unless an officer asks, ConfigurationError without people or a reason,
+    LostRace while another stage runs, NotErased where something is left or a recipient could not be told.
+    """
+    with open_shell(settings, "forget", "people", with_engine=False, alone=True) as shell:
+        given = asking.authorised(shell, question, asking.Forgotten)
+        plan, asked = Files(f"{settings.lake_root}/{ERASING}"), {*given.persons, *people}
+        row = _begun(shell, given.reason.strip(), len(asked), plan.read(PLAN) is not None)
+        kept = pins.standing(shell.lake, shell.catalog)
+        found = traces.known(shell, asked, kept.versions(traces.LINK))
+        if (left := plan.read(PLAN)) is not None:
+            found.add(Traces.read(left))
+        plan.write(PLAN, found.written())
+        erasures.suppress(shell.lake, suppression.references(settings, found.identities), row["number"], row["begun_at"])
+        met = _searched(shell, found, kept)
+        row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in met for person in asked)
+        plan.write(PLAN, found.written())
+        for name in _tables(shell):
+            _erase(shell, name, found, plan)
+        untold = forgotten_extracts.tell(shell, found)
+        plan.write(PLAN, found.written())
+        forgotten_extracts.take_out(shell, row["number"], found)
+        _recount(shell)
+        for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
+            Files(folder).clear()
+        _end(shell, row, found, _looked(shell, found), untold, plan)
+        return shell.report
+
+
+def _searched(shell: Shell, found: Traces, kept: pins.Standing) -> set[str]:
+    """Take away what is only history, and find what is left of people; the identities that were met."""
+    for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
+        healed(shell.lake, source)
+    for name in _tables(shell):
+        shell.lake.sweep(name, kept.versions(name), hours=0)
+    met = traces.search(shell, found)
+    forgotten_extracts.collect(shell, found)
+    return met
+
+
+def _begun(shell: Shell, reason: str, people: int, is_left: bool) -> dict[str, Any]:
+    """The entry of this pass, or of the one that was killed. Raises ConfigurationError without people or a reason."""
+    if not people and not is_left:
+        raise ConfigurationError(f"name whom to forget, in a file (--persons) or on standard input: "
+                                 f"{asking.SHAPES[asking.Forgotten]}")
+    if not reason or len(reason) > LONGEST_REASON:
+        raise ConfigurationError(f"say why, in 1 to {LONGEST_REASON} characters: {asking.SHAPES[asking.Forgotten]}")
+    before = erasures.every(shell.lake)
+    if before and before[-1]["ended_at"] is None:
+        row = before[-1] | {"people": before[-1]["people"] + people}
+    else:
+        nothing = dict.fromkeys(("unknown", "rows", "changed", "looked_at", "ended_at"))
+        row = {**nothing, "number": len(before) + 1, "people": people, "reason": reason,
+               "requested_by": shell.trail.proved_actor, "begun_at": datetime.now(UTC)}
+    erasures.write(shell.lake, row)
+    shell.report.change(erasures.TABLE)
+    return row
+
+
+def _tables(shell: Shell) -> list[str]:
+    """The tables that may hold something about persons, but for what is kept by law. Raises ConfigurationError for one that does
+    not say about whom."""
+    found = [name for name, table in shell.catalog.tables.items() if _is_personal(table) and shell.lake.exists(name)]
+    for name in found:
+        if not owning(shell.catalog.tables[name]):
+            raise ConfigurationError(f"{name} holds something about persons and no column says about whom, so nobody could be "
+                                     "taken out; give its contract source and source_person_id, a person_key or a pseudonym")
+    return found
+
+
+def _is_personal(table: Table) -> bool:
+    return table.zone not in (*KEPT, Zone.LEDGER) and any(column.category in PERSONAL for column in table.columns)
+
+
+def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
+    """Take people out of every file of a table. What a kill leaves beside the files that the log names, the next run sweeps."""
+    table, lake, words = shell.catalog.tables[name], shell.lake, Words(found.words)
+    store = arrow_files(lake.path(name))
+    made: dict[str, Rewritten] = {}
+    for path in files_of(store):
+        if (file := rewritten(store, path, lambda rows: without(table, rows, found, words))) is not None:
+            made[path] = file
+    if not made:
+        return
+    found.counts |= {f"{name}/{path}": [file.gone, file.changed] for path, file in made.items()}
+    plan.write(PLAN, found.written())
+    lake.mark(name)
+    stand_in(lake.path(name), made)
+    for path in made:
+        store.delete_file(path)
+    shell.report.change(name)
+    shell.trail.writes(name)
+
+
+def _recount(shell: Shell) -> None:
+    """Let batches that wait to be conformed have as many records as are left; the account of this pass tells of the others."""
+    lake = shell.lake
+    for source in shell.catalog.sources.values():
+        for batch in batches.waiting(lake, source.id) if lake.exists(source.raw) else ():
+            rows = lake.arrow(source.raw, columns=["position"], filters=pc.field("batch_id") == batch["batch_id"]).num_rows
+            batches.record(lake, source.id, batch["number"], rows, batch["landed_at"])
+
+
+def _looked(shell: Shell, found: Traces) -> Looked:
+    """Look at the bytes of every file of the lake that is not kept by law, and of our trails."""
+    words = Words(found.words)
+    lake = look(arrow_files(shell.settings.lake_root), words, (*map(str, KEPT), ERASING))
+    trail = look(arrow_files(str(shell.settings.events.parent.resolve())), words)
+    return Looked(lake.files + trail.files, lake.found | {f"lineage/{k}": n for k, n in trail.found.items()})
+
+
+def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untold: list[str], plan: Files) -> None:
+    """Say that nothing is left. Raises NotErased where something is, or somebody was not told: then what leads to it is kept."""
+    now, counts = datetime.now(UTC), Counter[tuple[str, str]]()
+    for path, (gone, changed) in found.counts.items():
+        counts.update({(path.split("/")[0], "erased"): gone, (path.split("/")[0], "words_replaced"): changed})
+    accounts.write(shell.lake, f"erasure-{row['number']}", [
+        ("forget", accounts.Entry(name, outcome, "forgotten", n)) for (name, outcome), n in sorted(counts.items()) if n], now)
+    sums = {kind: sum(n for (_, outcome), n in counts.items() if outcome == kind) for kind in ("erased", "words_replaced")}
+    marked = _mark_releases(shell, row["number"])
+    shell.report.facts.update(erasure=row["number"], people=row["people"], unknown=row["unknown"], rows=sums["erased"],
+                              changed=sums["words_replaced"], releases=marked, looked_at=looked.files,
+                              found=sum(looked.found.values()))
+    if looked.found:
+        places = ", ".join(f"{count:,} in {place}" for place, count in sorted(looked.found.items()))
+        raise NotErased(f"something of theirs is left: {places}; what leads to it is kept, run `concord forget` again once it "
+                        "can be taken out")
+    if untold:
+        raise NotErased("\n".join([*untold, "what leads to them is kept until it is done; run `concord forget` again then"]))
+    erasures.write(shell.lake, row | {"rows": sums["erased"], "changed": sums["words_replaced"], "looked_at": looked.files,
+                                      "ended_at": now})
+    plan.clear()
+
+
+def _mark_releases(shell: Shell, erasure: int) -> int:
+    """Write down which releases lost rows, as far as no earlier pass told it: how many products of releases those are."""
+    lake, told = shell.lake, Counter[tuple[str, int, str]]()
+    for row in lake.arrow(erasures.RELEASES).to_pylist():
+        told[row["release_group"], row["number"], row["product"]] += row["rows"] * (row["erasure"] != erasure)
+    lost = []
+    for pin in releases.every(lake):
+        where = (pin["release_group"], pin["number"], pin["product"])
+        name = f"product.{pin['product']}"
+        if name in shell.catalog.tables and _is_personal(shell.catalog.tables[name]):
+            key = shell.catalog.tables[name].key[0]
+            now = lake.arrow(name, pin["table_version"], columns=[key]).num_rows
+            lost += [(*where, rows)] if (rows := pin["rows"] - now - told[where]) > 0 else []
+    erasures.mark(lake, erasure, lost)
+    return len(lost)
