@@ -48,6 +48,7 @@ def _totalled(shell: Shell, product: Product, said: DataFrame, derive: Any,
               work: Workspace) -> tuple[DataFrame, list[Entry], differencing.Told]:
     """The same with totals: what is counted are the people who are held, each once in a total."""
     people = counted.people(product, said, work)
+    _refuse_unweighed(product, people.columns)
     keys, asked = product.table.key, (str(product.counts_people), product.cell_columns)
     assert product.minimum_cell is not None
     held, told = differencing.totalled(shell, product, cells.members(people, keys, *asked), work)

@@ -146,8 +146,8 @@ def totalled(shell: Shell, product: Product, members: DataFrame, work: Workspace
     past = found or nothing(what, parts)
     held = totals.held_of(what, past, parts, work)
     history = work.keep("history", stage.continued(held.people, past.history, number, past.oldest))
-    cells, frozen = held.told.count(), held.frozen.count()
-    return held, Told(history, (), against, cells + frozen, frozen)
+    considered = held.told.select("cell").unionByName(held.frozen).distinct()
+    return held, Told(history, (), against, considered.count(), held.frozen.count())
 
 
 def keep(shell: Shell, product: Product, told: Told, said: dict[str, Any]) -> dict[str, Any]:

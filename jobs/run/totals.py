@@ -44,7 +44,7 @@ def held_of(what: Measured, past: Past, parts: DataFrame, work: Workspace) -> He
             exact, told, found = _told(what, past, people, changed, work)
             if found.isEmpty():
                 return Held(people, exact, told, frozen)
-        frozen = work.keep(f"frozen{turn}", frozen.unionByName(found.join(frozen, on="cell", how="left_anti")))
+        frozen = work.keep(f"frozen{turn}", frozen.unionByName(found).distinct())
     raise AssertionError
 
 

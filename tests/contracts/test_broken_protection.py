@@ -10,7 +10,7 @@ from tests.contracts.broken import GLUCOSE, OPTIN, PARTNER, Case, is_refused
 
 DERIVED = "          - {property: derived, value: true}\n"
 KEPT_HEALTH = "          - {property: dataCategory, value: health}\n          - {property: treatment, value: keep}\n"
-NO_TOTALS = "totals, value: []"
+TOTALS = "totals, value: [channel_code]"
 NO_NOISE = "differentialPrivacy, value: null"
 NOISE = "differentialPrivacy, value: {epsilon: 1, delta: 1.0e-7, cellsPerPerson: 2, budget: 2, periodDays: 30}"
 CELLS = "value: [asked, opted_in, withdrawn]"
@@ -53,22 +53,19 @@ AGGREGATES: dict[str, Case] = {
     "dominance in percent": (OPTIN, "dominance, value: null", "dominance, value: 80", "dominance", ("dominance: Input should be less than 1",)),
     "no word on dominance": (OPTIN, "  - {property: dominance, value: null}\n", "", "", ("dominance is missing",)),
     "totals for rows about persons": (GLUCOSE, "totals, value: []", "totals, value: [observed_on]", "totals", ("totals is only for aggregates", "[]")),
-    "no word on totals": (OPTIN, "  - {property: totals, value: []}\n", "", "", ("totals is missing",)),
-    "totals over what is no column": (OPTIN, NO_TOTALS, "totals, value: [channel]", "totals", ("totals names channel, which is no column",)),
-    "totals over a column twice": (OPTIN, NO_TOTALS, "totals, value: [channel_code, channel_code]", "totals", ("totals names channel_code twice", "keep one")),
-    "totals over dates": (OPTIN, NO_TOTALS, "totals, value: [month]", "totals", ("totals names month, which is no text of the key", "says all there")),
-    "totals over a cell": (OPTIN, NO_TOTALS, "totals, value: [asked]", "totals", ("totals names asked, which is no text of the key",)),
-    "totals over a vocabulary": (OPTIN, NO_TOTALS, "totals, value: [purpose_code]", "totals",
+    "no word on totals": (OPTIN, f"  - {{property: {TOTALS}}}\n", "", "", ("totals is missing",)),
+    "totals over what is no column": (OPTIN, TOTALS, "totals, value: [channel]", "totals", ("totals names channel, which is no column",)),
+    "totals over a column twice": (OPTIN, TOTALS, "totals, value: [channel_code, channel_code]", "totals", ("totals names channel_code twice", "keep one")),
+    "totals over dates": (OPTIN, TOTALS, "totals, value: [month]", "totals", ("totals names month, which is no text of the key", "says all there")),
+    "totals over a cell": (OPTIN, TOTALS, "totals, value: [asked]", "totals", ("totals names asked, which is no text of the key",)),
+    "totals over a vocabulary": (OPTIN, TOTALS, "totals, value: [purpose_code]", "totals",
                                  ("says all there, which is not in allowedValues of purpose_code", "as a list")),
-    "totals beside a pattern": (OPTIN, NO_TOTALS, "totals, value: [country_code]", "totals",
+    "totals beside a pattern": (OPTIN, TOTALS, "totals, value: [country_code]", "totals",
                                 ("says all there, which the pattern of country_code does not match", "'^(all|...)$'")),
     "noise for rows about persons": (GLUCOSE, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy is only for aggregates", "null")),
     "no word on noise": (OPTIN, "  - {property: differentialPrivacy, value: null}\n", "", "", ("differentialPrivacy is missing",)),
-    "totals that are compared with nothing": (OPTIN, f"{NO_TOTALS}}}\n  - {{property: {NO_NOISE}}}\n  - {{property: differencing, {COMPARED}",
-                                              f"totals, value: [channel_code]}}\n  - {{property: {NO_NOISE}}}\n  - {{property: differencing, value: null",
-                                              "differencing", ("differencing is null", "{people: 8, levels: {month: [quarter, year]}}")),
-    "noise beside differencing": (OPTIN, NO_NOISE, NOISE, "differencing", ("differencing stands beside differentialPrivacy: noise is itself what protects",)),
-    "noise beside totals": (OPTIN, f"{NO_TOTALS}}}\n  - {{property: {NO_NOISE}", f"totals, value: [channel_code]}}\n  - {{property: {NOISE}", "differentialPrivacy", ("differentialPrivacy stands beside totals", "{property: totals, value: []}")),
+    "noise beside differencing": (OPTIN, f"{TOTALS}}}\n  - {{property: {NO_NOISE}", f"totals, value: []}}\n  - {{property: {NOISE}", "differencing", ("differencing stands beside differentialPrivacy: noise is itself what protects",)),
+    "noise beside totals": (OPTIN, NO_NOISE, NOISE, "differentialPrivacy", ("differentialPrivacy stands beside totals", "{property: totals, value: []}")),
     "noise that costs more than there is": (OPTIN, NO_NOISE, NOISE.replace("budget: 2", "budget: 0.5"), "differentialPrivacy",
                                             ("epsilon 1 is more than budget 0.5",)),
     "noise without a bound of cells": (OPTIN, NO_NOISE, NOISE.replace("cellsPerPerson: 2, ", ""), "differentialPrivacy", ("cellsPerPerson",)),

@@ -80,7 +80,7 @@ NEW_COLUMN = ("""
     ("products/engagement_daily.yaml", "value: [core.message, core.interaction]", "value: [core.message]", "inputs", "readers"),
     ("products/optin_rates.yaml", "value: [core.consent, core.identity]", "value: [core.consent, core.identity, core.message]",
      "inputs", None),
-    ("products/optin_rates.yaml", "totals, value: []", "totals, value: [channel_code]", "totals", "readers"),
+    ("products/optin_rates.yaml", "totals, value: [channel_code]", "totals, value: []", "totals", "readers"),
     ("products/engagement_daily.yaml", "dominance, value: 0.8}\n  - {property: totals, value: []}\n  - {property: differentialPrivacy, value: null}\n"
      "  - {property: differencing, value: {people: 8, levels: {day: [week, month, quarter, year]}}}",
      "dominance, value: null}\n  - {property: totals, value: []}\n  - {property: differentialPrivacy, value: {epsilon: 1, delta: 1.0e-7, "
