@@ -17,7 +17,7 @@ from jobs.erasure.words import Mask, Words, is_text
 # Columns that say whom a row is about, by what they hold; a row with another's beside a key of theirs (``IN_PLACE``) stays.
 NAMES, KEYS = ("identity", "left_identity", "right_identity"), ("person_key", "other_key")
 IN_PLACE = ("person", "from_key", "to_key")
-OF_MANY = ("vault.frequency",)  # How often values occur: a row is about nobody, and of a word that one person has the word goes.
+OF_VALUES = ("vault.frequency",)  # How often values of matching occur: those that nobody else has are theirs.
 
 
 def owning(table: Table) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def owning(table: Table) -> tuple[str, ...]:
     known = {*NAMES, *KEYS, *IN_PLACE, "source_person_id", "record_id", "pseudonym", *_pseudonyms(table)}
     if {"batch_id", "position"} <= names:
         known |= {"batch_id", "position"}
-    return tuple(c.name for c in table.columns if c.name in known or table.name in OF_MANY)
+    return tuple(c.name for c in table.columns if c.name in known or table.name in OF_VALUES)
 
 
 def about(table: Table, rows: pa.Table, traces: Traces) -> Mask:
@@ -39,6 +39,8 @@ def about(table: Table, rows: pa.Table, traces: Traces) -> Mask:
         found.append(_among(_joined(source, rows["record_id"]), traces.records))
     if table.zone is Zone.RAW and {"batch_id", "position"} <= names:
         found.append(_among(_joined(rows["batch_id"], rows["position"]), traces.places))
+    if table.name in OF_VALUES:
+        found.append(_among(_joined(rows["role"], rows["value"]), traces.values))
     released = traces.pseudonyms | traces.shared
     for columns, wanted in ((NAMES, traces.identities), (KEYS, traces.keys), (("pseudonym",), traces.pseudonyms),
                             (_pseudonyms(table), released)):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from contracts.matching import OF_IDENTITIES
 from contracts.model import Source
 from contracts.vocabulary import Zone
 from jobs.connectors.owners import owners
@@ -16,6 +17,7 @@ from jobs.erasure.rows import about
 from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.run.asking import Person
+from jobs.run.identities import KEPT_PROFILES
 from jobs.run.shell import Shell
 from jobs.stages.people import own_key
 from jobs.storage import arrow_files
@@ -24,7 +26,7 @@ LINK, CHANGE, PSEUDONYM = "vault.link", "vault.change", "vault.pseudonym"
 # Where values stand that lead to one person, unless somebody else has the same: a shared address is not theirs alone.
 VALUES = {"core.identity": ("source_person_id", "email", "phone", "device_id", "patient_number", "handle"),
           "core.contact_point": ("source_person_id", "value"),
-          "vault.profile": ("email", "phone", "national_id", "device_id", "handle")}
+          KEPT_PROFILES: ("email", "phone", "national_id", "device_id", "handle")}
 FEWEST_SIGNS = 6  # A shorter value is no word: it stands in too many places that are about nobody.
 
 
@@ -69,6 +71,7 @@ def search(shell: Shell, traces: Traces) -> set[str]:
                 traces.records |= set(_joined(mine, "record_id"))
                 met |= set(_joined(mine, "source_person_id"))
     traces.words = _words(shell, traces)
+    traces.values |= _values(shell, traces)
     for source in shell.catalog.sources.values():
         met |= _envelopes(shell, source, traces)
     traces.draw()
@@ -87,6 +90,17 @@ def _words(shell: Shell, traces: Traces) -> set[str]:
                 others |= set(rows.filter(pc.invert(mine))[column].to_pylist())
     ids = {name.split("/", 1)[1] for name in traces.identities}
     return {word for word in (theirs | ids) - others if len(word) >= FEWEST_SIGNS} | traces.keys | traces.pseudonyms
+
+
+def _values(shell: Shell, traces: Traces) -> set[str]:
+    """What matching knows of them alone, as ``role/value``."""
+    theirs, others, table = set[str](), set[str](), shell.catalog.tables[KEPT_PROFILES]
+    for rows in _groups(shell, KEPT_PROFILES, None):
+        mine = pa.array(about(table, rows, traces))
+        for role in map(str, OF_IDENTITIES):
+            theirs |= {f"{role}/{value}" for value in rows.filter(mine)[role].to_pylist()}
+            others |= {f"{role}/{value}" for value in rows.filter(pc.invert(mine))[role].unique().to_pylist()}
+    return theirs - others
 
 
 def _envelopes(shell: Shell, source: Source, traces: Traces) -> set[str]:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from contracts import catalog
 from contracts.vocabulary import Outcome
 from jobs.keys import public_key
+from jobs.lake import Lake
 from jobs.ledger import lineage
+from jobs.run.asking import Question
+from jobs.run.forget import forget
 from tests.acceptance.canary import HOLDERS, VALUES, holding, person_ids, secrets
 from tests.acceptance.conftest import ROOT, WholeRun, environment, run_once
+from tests.integration.airflow_stand_in import Users, serving
+from tests.integration.test_extract import bucket, filled
+from tests.integration.two_releases import OFFICERS
+
+__all__ = ["bucket"]
 
 
 def test_every_record_and_every_row_is_accounted_for(whole_run: WholeRun):
@@ -132,6 +143,32 @@ def test_who_withdraws_in_the_crm_is_out_one_flow_later_and_recalled(whole_run: 
     assert named <= theirs and len(named) == sum(r["people"] for r in found["recalls"]) == found["said_to_recalled"]["count"]
     assert f"Withdrawals that took effect: {found['withdrawals']}; superseded releases: {releases_of(found['superseded'])};" in output
     assert "out of the release" in output and "after it was said" in output
+
+
+def test_of_whom_is_forgotten_no_byte_is_left(whole_run: WholeRun, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch):
+    """Last of all, on a copy: by two of six ids everything goes, their name in payloads, models and older versions too."""
+    shutil.copytree(whole_run.home, tmp_path / "home", ignore=shutil.ignore_patterns("airflow", "store"))
+    made = whole_run.settings.model_copy(update={"home": tmp_path / "home", "lake": str(tmp_path / "home" / "lake")})
+    wanted = [v.encode() for v in (*VALUES, *person_ids(made.home))]
+    kept = ("sources", "lake/safety")
+    assert len(holding(made.home, wanted, kept)) > 20, "the search itself must be able to find"
+    with serving(Users()) as address, filled(bucket, monkeypatch, {}):
+        monkeypatch.setenv("CONCORD_CONNECTION_CONCORD_AIRFLOW", json.dumps({"base_url": address}))
+        _, in_crm, _, on_social, *_ = person_ids(made.home)  # By what they write nobody ties them to the others.
+        persons = [{"source": "crm", "source_person_id": in_crm}, {"source": "social", "source_person_id": on_social}]
+        given = {"persons": persons, "reason": "asked by letter", "token": OFFICERS}
+        facts = forget(made, Question(json.dumps(given).encode())).facts
+    assert facts["unknown"] == facts["found"] == 0 and facts["rows"] > 100
+    assert holding(made.home, wanted, kept) == []
+    lake = Lake(made.lake_root, catalog().tables)
+    assert {row["table_name"].split(".")[0] for row in lake.arrow("ledger.account").to_pylist() if row["stage"] == "forget"} == {
+        "raw", "core", "vault", "product"}
+    left = {(pin["number"], pin["product"]): lake.arrow(f"product.{pin['product']}", pin["table_version"]).num_rows
+            for pin in lake.arrow("ledger.release").to_pylist()}
+    lost = {(pin["number"], pin["product"]): pin["rows"] - left[pin["number"], pin["product"]]
+            for pin in lake.arrow("ledger.release").to_pylist()}
+    said = {(row["number"], row["product"]): row["rows"] for row in lake.arrow("ledger.erased_release").to_pylist()}
+    assert said == {where: rows for where, rows in lost.items() if rows} and (1, "glucose_daily") in said
 
 
 def releases_of(marks: list[dict]) -> int:
