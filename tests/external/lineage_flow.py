@@ -26,6 +26,7 @@ from jobs.run.conform import conform
 from jobs.run.contract_review import review as contract_review
 from jobs.run.explain import explain
 from jobs.run.extract import deliver, prepare, record
+from jobs.run.forget import forget
 from jobs.run.key_epochs import retire, rotate
 from jobs.run.land import land
 from jobs.run.maintain import maintain
@@ -151,6 +152,9 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"recall.{RECIPIENT}"
     freshness.record(settings)
     yield "freshness.all"
+    person = {"source": "crm", "source_person_id": "person-5"}
+    forget(settings, Question(json.dumps({"persons": [person], "reason": "asked", "token": "officers-token"}).encode()))
+    yield "forget.people"
 
 
 def _engineer(settings: Settings) -> Iterator[str]:

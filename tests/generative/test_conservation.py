@@ -152,6 +152,8 @@ class House:
             if product and product.is_aggregate and name in ("built", "guarded"):
                 rows = {tuple(row) for row in result.select(*product.table.key).collect()}
                 self.built[product.id] = rows if name == "built" else self.built[product.id] | rows
+            if product and product.totals and name == "people" and "cell" in result.columns:  # The last of the people who are held.
+                self.built[product.id] = {row["cell"].rpartition("\x1f")[0] for row in result.collect()}
             return result
 
         self.patch.setattr(landing, "fetch", fetch)
