@@ -18,6 +18,7 @@ from jobs.run.asking import Question
 from jobs.run.explain import explain
 from jobs.run.forget import forget
 from jobs.run.past import Asked
+from jobs.run.release import release
 from jobs.settings import Settings
 from tests import small_lake
 from tests.acceptance.canary import holding
@@ -85,6 +86,14 @@ def test_others_are_explained_as_before(home: Settings, airflow: Users) -> None:
     before = told()
     forget(home, asked("person-3"))
     assert told() == before
+
+
+def test_a_release_right_after_it_waits_for_the_next_build(home: Settings, airflow: Users) -> None:
+    forget(home, asked("person-3"))
+    report = release(home, GROUP)
+    assert (report.result, report.facts["waiting_for"]) == ("unchanged", [GLUCOSE, "patient_profile"])
+    small_lake.released(home)
+    assert len(released(home)) == 3
 
 
 def test_what_is_built_next_is_without_them(home: Settings, airflow: Users) -> None:
