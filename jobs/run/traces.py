@@ -70,7 +70,7 @@ def search(shell: Shell, traces: Traces) -> set[str]:
                 mine = rows.filter(pa.array(about(table, rows, traces)))
                 traces.records |= set(_joined(mine, "record_id"))
                 met |= set(_joined(mine, "source_person_id"))
-    traces.words = _words(shell, traces)
+    traces.words |= _words(shell, traces)
     traces.values |= _values(shell, traces)
     for source in shell.catalog.sources.values():
         met |= _envelopes(shell, source, traces)

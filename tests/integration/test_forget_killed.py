@@ -14,6 +14,7 @@ from jobs.ledger import accounts, erasures
 from jobs.run import forget as run
 from jobs.run.forget import forget
 from jobs.settings import Settings
+from tests import small_lake
 from tests.acceptance.canary import holding
 from tests.integration.airflow_stand_in import Users
 from tests.integration.test_forget import asked, person, released, rows
@@ -80,3 +81,25 @@ def test_a_file_that_cannot_be_read_stops_it_and_is_named(home: Settings, airflo
         forget(home, asked("person-3"))
     broken.write_bytes(content)
     assert forget(home, asked("person-3")).facts["found"] == 0
+
+
+def test_a_word_that_a_killed_run_found_is_not_forgotten_by_the_next(home: Settings, airflow: Users) -> None:
+    """Their address stood in their identity alone, which is gone already, and in what somebody else wrote, which is not."""
+    word, made = "ada.lang@post.example", lake(home)
+    small_lake.append(made, "core.identity", [{"source_person_id": "ada-lang", "email": word}])
+    small_lake.append(made, "core.message", [{"source_person_id": "person-4", "channel_code": "social", "posted_at": small_lake.START,
+                                              "text": f"ask {word} about it", "is_from_brand": False}])
+    own = Lake.mark
+
+    def mark(self: Lake, name: str) -> None:
+        if name == "core.message":
+            raise Killed
+        own(self, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Lake, "mark", mark)
+        with pytest.raises(Killed):
+            forget(home, asked("ada-lang"))
+    assert holding(home.home, [word.encode()], ("lake/_erasing",)) != []
+    forget(home, asked())
+    assert holding(home.home, [word.encode(), b"ada-lang"], ()) == []
+    assert [row["source_person_id"] for row in made.arrow("core.message").to_pylist()] == ["person-4"]
