@@ -75,6 +75,8 @@ def _plain(rows: pa.Table) -> pa.Table:
 def rewritten(store: SubTreeFileSystem, path: str, change: Change) -> Rewritten | None:
     """A file with what ``change`` makes of the rows of another (those that stay, and how many were changed), beside it; None, and
     no file, where that is the same."""
+    if not any(len(after) != len(before) or altered for before in groups(store, path) for after, altered in (change(before),)):
+        return None
     folder, _, _ = path.rpartition("/")
     made = f"{folder}/part-{uuid.uuid4()}.snappy.parquet".lstrip("/")
     gone = changed = rows = 0
@@ -84,7 +86,4 @@ def rewritten(store: SubTreeFileSystem, path: str, change: Change) -> Rewritten 
             after, altered = change(before)
             gone, changed, rows = gone + len(before) - len(after), changed + altered, rows + len(after)
             writer.write_table(after.cast(schema), row_group_size=ROWS)
-    if not gone and not changed:
-        store.delete_file(made)
-        return None
     return Rewritten(made, store.get_file_info(made).size, rows, gone, changed)
