@@ -12,15 +12,16 @@ from typing import Any
 class Traces:
     """Everything that leads to people who are to be forgotten; it is kept until nothing of theirs is left, and never shown.
 
-    identities: names ``source/source_person_id``. keys: person keys. pseudonyms: in any domain and epoch; shared: those of
-    somebody else by now who was one person with them in a release. records: ``source/record_id``. places:
-    ``batch_id/position`` of envelopes. values: ``role/value`` of matching that nobody else has. words: values that nobody
-    else has, looked for in bytes. tokens: what is written in place of a word, or of a key, where the rest of a row is
-    somebody else's; drawn, so that nothing leads back. counts: how many rows of a file (``table/path``) went and how many
-    were changed. extracts: pseudonyms of theirs in an extract of which its recipient was not told yet.
+    identities: names ``source/source_person_id``. met: those of which anything was found. keys: person keys. pseudonyms: in
+    any domain and epoch; shared: those of somebody else by now who was one person with them in a release. records:
+    ``source/record_id``. places: ``batch_id/position`` of envelopes. values: ``role/value`` of matching that nobody else has.
+    words: values that nobody else has, looked for in bytes. tokens: what is written in place of a word, or of a key, where
+    the rest of a row is somebody else's; drawn, so that nothing leads back. counts: how many rows of a file (``table/path``)
+    went and how many were changed. extracts: pseudonyms of theirs in an extract of which its recipient was not told yet.
     """
 
     identities: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
     pseudonyms: set[str] = field(default_factory=set)
     shared: set[str] = field(default_factory=set)

@@ -51,10 +51,11 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         if (left := plan.read(PLAN)) is not None:
             found.add(Traces.read(left))
         plan.write(PLAN, found.written())
-        erasures.suppress(shell.lake, suppression.references(settings, found.identities), row["number"], row["begun_at"])
-        met = _searched(shell, found, kept)
-        row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in met for person in asked)
+        _search(shell, found, kept)
+        row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
         plan.write(PLAN, found.written())
+        # Of whom nothing is known, nobody is kept out: the id may be mistaken, or somebody else's some day.
+        erasures.suppress(shell.lake, suppression.references(settings, found.met), row["number"], row["begun_at"])
         for name in _tables(shell):
             _erase(shell, name, found, plan)
         untold = forgotten_extracts.tell(shell, found)
@@ -67,15 +68,14 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         return shell.report
 
 
-def _searched(shell: Shell, found: Traces, kept: pins.Standing) -> set[str]:
-    """Take away what is only history, and find what is left of people; the identities that were met."""
+def _search(shell: Shell, found: Traces, kept: pins.Standing) -> None:
+    """Take away what is only history, and find what is left of people."""
     for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
         healed(shell.lake, source)
     for name in _tables(shell):
         shell.lake.sweep(name, kept.versions(name), hours=0)
-    met = traces.search(shell, found)
+    traces.search(shell, found)
     forgotten_extracts.collect(shell, found)
-    return met
 
 
 def _begun(shell: Shell, reason: str, people: int, is_left: bool) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def known(shell: Shell, people: Iterable[Person], versions: Iterable[int]) -> Tr
     """
     links, traces = shell.lake.arrow(LINK).to_pylist(), Traces({f"{p.source}/{p.source_person_id}" for p in people})
     keys = {row["person_key"] for row in links if _name(row) in traces.identities}
-    traces.identities |= {_name(row) for row in links if row["person_key"] in keys}
+    traces.met = {_name(row) for row in links if row["person_key"] in keys}
+    traces.identities |= traces.met
     others = {row["person_key"] for row in links} - keys
     had = {key for row in shell.lake.arrow(CHANGE).to_pylist() if _name(row) in traces.identities
            for key in (row["from_key"], row["to_key"])}
@@ -61,21 +62,19 @@ def _pseudonyms(shell: Shell, keys: set[str]) -> set[str]:
     return set(table.filter(is_theirs)["pseudonym"].to_pylist())
 
 
-def search(shell: Shell, traces: Traces) -> set[str]:
-    """Add what core and raw hold of them: records, envelopes and words that nobody else has; the identities that were met."""
-    met = set[str]()
+def search(shell: Shell, traces: Traces) -> None:
+    """Add what core and raw hold of them: the identities that are met there, records, envelopes, words that nobody else has."""
     for name, table in shell.catalog.tables.items():
         if table.zone is Zone.CORE:
             for rows in _groups(shell, name, ["source", "source_person_id", "record_id"]):
                 mine = rows.filter(pa.array(about(table, rows, traces)))
                 traces.records |= set(_joined(mine, "record_id"))
-                met |= set(_joined(mine, "source_person_id"))
+                traces.met |= set(_joined(mine, "source_person_id")) & traces.identities
     traces.words |= _words(shell, traces)
     traces.values |= _values(shell, traces)
     for source in shell.catalog.sources.values():
-        met |= _envelopes(shell, source, traces)
+        _envelopes(shell, source, traces)
     traces.draw()
-    return met & traces.identities
 
 
 def _words(shell: Shell, traces: Traces) -> set[str]:
@@ -103,10 +102,10 @@ def _values(shell: Shell, traces: Traces) -> set[str]:
     return theirs - others
 
 
-def _envelopes(shell: Shell, source: Source, traces: Traces) -> set[str]:
-    """Find the envelopes of a source that name them as whom they are about, and those that name nobody and have a word of theirs;
-    the identities that were met. What stands in another's envelope stays there but for the word."""
-    ids, met = traces.of(source.id), set[str]()
+def _envelopes(shell: Shell, source: Source, traces: Traces) -> None:
+    """Find the envelopes of a source that name them as whom they are about, and those that name nobody and have a word of theirs.
+    What stands in another's envelope stays there but for the word."""
+    ids = traces.of(source.id)
     words, either = Words(traces.words), Words(traces.words | ids)
     for rows in _groups(shell, source.raw, ["batch_id", "position", "stream", "record_id", "payload"]):
         for chunk in rows.to_batches():
@@ -115,11 +114,10 @@ def _envelopes(shell: Shell, source: Source, traces: Traces) -> set[str]:
                 named = owners(source, row["stream"], parsed(row["payload"]))
                 own = row["payload"] + b" " + (row["record_id"] or "").encode()
                 if named & ids or (not named and any(words.places(own))):
-                    met |= {f"{source.id}/{name}" for name in named & ids}
+                    traces.met |= {f"{source.id}/{name}" for name in named & ids}
                     traces.places.add(f"{row['batch_id']}/{row['position']}")
                     if row["record_id"] is not None:
                         traces.records.add(f"{source.id}/{row['record_id']}")
-    return met
 
 
 def _groups(shell: Shell, name: str, columns: list[str] | None) -> Iterator[pa.Table]:
