@@ -75,7 +75,7 @@ def test_more_levels_than_can_be_looked_through_are_refused(monkeypatch: pytest.
         search(counts, Privacy(2), 0)
 
 
-def test_numbers_arein_order_and_what_is_none_comes_last() -> None:
+def test_numbers_are_in_order_and_what_is_none_comes_last() -> None:
     said = ["3.0", "NaN", "1.0", None, "2.0", "10.0", "-Infinity"]
     texts = pa.array(said).dictionary_encode("encode")
     assert in_order(texts, is_number=True).tolist() == [4, 6, 2, 0, 3, 5, 1]
