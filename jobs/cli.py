@@ -15,6 +15,7 @@ from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
 from jobs import (
     cli_anonymity,
+    cli_audit,
     cli_budget,
     cli_consent,
     cli_contract,
@@ -49,6 +50,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
                   help="Concord unifies scattered patient data lawfully. Every stage of the platform is a command.",
                   epilog="Exit status:  " + "  ".join(f"{int(code)}: {code.__doc__}" for code in ExitCode))
 extract_app = typer.Typer(no_args_is_help=True, help="Extracts for partners: prepare, record the approval, deliver, list.")
+app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_consent.app, name="consent")
 app.add_typer(cli_contract.app, name="contract")
 app.add_typer(extract_app, name="extract")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from contracts.vocabulary import PermitReason
 from jobs.errors import ConfigurationError, IntegrityError
-from jobs.run import asking, consent, past, pseudonyms
+from jobs.run import asking, commitments, consent, past, pseudonyms
 from jobs.run.asking import Person, Question
 from jobs.run.past import Asked, Pinned
 from jobs.run.shell import Report, Shell, open_shell
@@ -33,7 +33,7 @@ Answer = dict[str, Any]
 
 
 def explain(settings: Settings, wanted: Asked, question: Question, tell: Callable[[Answer], None]) -> Report:
-    """Tell ``tell`` whether and why a person is in a release; nothing of the person is kept, in the audit neither.
+    """Tell ``tell`` whether and why a person is in a release; nothing of the person is kept: the audit holds a commitment.
 
     Raises NotAuthorised unless an officer asks, ConsentUnreadable when a pinned version is not there any more, and, once
     all is told, IntegrityError when the release holds rows of the person although no permit allows it.
@@ -42,6 +42,7 @@ def explain(settings: Settings, wanted: Asked, question: Question, tell: Callabl
         person = asking.authorised(shell, question, asking.Asked).person
         if person is None:
             raise ConfigurationError(f"standard input names no person; it is of the form {asking.SHAPES[asking.Asked]}")
+        commitments.about(shell, [person])
         pins, now = past.find(shell.lake, shell.catalog, wanted), datetime.now(UTC)
         shell.trail.reads(*consent.TABLES, *[p.product.table.name for p in pins])
         products = [_product(shell, pinned, person, now) for pinned in pins]

@@ -1,7 +1,7 @@
 """reidentify: who stands behind a pseudonym, for two officers and a purpose. One asks, another one is told.
 
-The ledger has the request before anybody can answer it, and who is told before they are; neither names the pseudonym or the
-person. What cannot be written or read, is not told.
+The ledger has the request before anybody can answer it, and who is told before they are; both hold commitments, and name neither
+the pseudonym nor the person. What cannot be written or read, is not told.
 """
 
 from __future__ import annotations
@@ -12,24 +12,23 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.load import catalog
 from contracts.vocabulary import ReversalPurpose
-from jobs import keys
 from jobs.errors import ConfigurationError, NotAuthorised
 from jobs.lake import Lake
-from jobs.run import asking, epochs, pseudonyms
-from jobs.run.asking import Question
+from jobs.run import asking, commitments, epochs, pseudonyms
+from jobs.run.asking import Person, Question
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from jobs.stages import people
-from jobs.stages.pseudonymise import digest
 from jobs.turn import turn
 
-TABLE, LINK, REFERENCES = "ledger.reversal", "vault.link", "reversals"
+TABLE, LINK = "ledger.reversal", "vault.link"
 PSEUDONYM, LONGEST_REASON = re.compile(r"[0-9a-f]{32}"), 500
 VALID = timedelta(days=7)
 Answer = dict[str, Any]
@@ -38,7 +37,8 @@ Answer = dict[str, Any]
 def request(settings: Settings, domain: str, purpose: ReversalPurpose, question: Question) -> Report:
     """Write down that an officer asks who a pseudonym is, and why.
 
-    Raises NotAuthorised unless an officer asks, ConfigurationError for an unknown domain, no pseudonym of it, or no reason.
+    Raises NotAuthorised unless an officer asks, ConfigurationError for an unknown domain, no pseudonym of it or one that nobody
+    has any more, or no reason.
     """
     with open_shell(settings, "reidentify.request", domain, with_engine=False) as shell:
         given = asking.authorised(shell, question, asking.Reversed)
@@ -46,8 +46,13 @@ def request(settings: Settings, domain: str, purpose: ReversalPurpose, question:
         if not reason or len(reason) > LONGEST_REASON:
             raise ConfigurationError(f"say why, in 1 to {LONGEST_REASON} characters: {asking.SHAPES[asking.Reversed]}")
         epochs.refuse_unknown(shell.catalog, domain)
-        _person(shell, domain, given.pseudonym)
-        row = {"reversal_id": secrets.token_hex(8), "domain": domain, "reference": _reference(shell, domain, given.pseudonym),
+        persons = _identities(shell, _person(shell, domain, given.pseudonym))
+        if not persons:
+            raise ConfigurationError("nobody has this pseudonym any more: its person was merged with another one since; ask with "
+                                     "a newer pseudonym")
+        commitments.about(shell, persons)
+        reference = commitments.made(shell, _named(domain, given.pseudonym), persons)
+        row = {"reversal_id": secrets.token_hex(8), "domain": domain, "reference": reference,
                "purpose_code": str(purpose), "reason": reason, "requested_by": shell.trail.proved_actor,
                "requested_at": datetime.now(UTC), "told_to": None, "told_at": None}
         _write(shell, row)
@@ -64,15 +69,18 @@ def tell(settings: Settings, reversal_id: str, question: Question, tell: Callabl
           turn(settings.home / "turns", f"reversal.{reversal_id}")):
         given = asking.authorised(shell, question, asking.Reversed)
         row = _waiting(shell, reversal_id)
-        if row["reference"] != _reference(shell, row["domain"], given.pseudonym):
-            raise NotAuthorised(f"request {reversal_id} is about another pseudonym; give the one that it was made for")
-        links = _identities(shell, _person(shell, row["domain"], given.pseudonym))
+        if not commitments.opens(shell.lake, row["reference"], _named(row["domain"], given.pseudonym)):
+            raise NotAuthorised(f"request {reversal_id} is about another pseudonym, or about somebody who was forgotten since; "
+                                "give the one that it was made for")
+        persons = _identities(shell, _person(shell, row["domain"], given.pseudonym))
+        commitments.about(shell, persons)
         _write(shell, {**row, "told_to": shell.trail.proved_actor, "told_at": datetime.now(UTC)})
         shell.trail.reads(pseudonyms.TABLE, LINK)
         shell.report.is_answer = True
         shell.report.facts.update(reversal=reversal_id)
         tell({"reversal": reversal_id, "domain": row["domain"], "purpose": row["purpose_code"],
-              "requested_by": row["requested_by"], "told_to": shell.trail.proved_actor, "identities": links})
+              "requested_by": row["requested_by"], "told_to": shell.trail.proved_actor,
+              "identities": list(map(msgspec.structs.asdict, persons))})
         return shell.report
 
 
@@ -108,20 +116,19 @@ def _person(shell: Shell, domain: str, pseudonym: str) -> str:
                              f"hexadecimal digits: {asking.SHAPES[asking.Reversed]}")
 
 
-def _identities(shell: Shell, key: str) -> list[Answer]:
+def _identities(shell: Shell, key: str) -> list[Person]:
     """The identities of a person; the one that a key of its own was made for, where it stays apart from its person's others."""
     columns = ["source", "source_person_id"]
-    found: list[Answer] = shell.lake.arrow(LINK, columns=columns, filters=pc.field("person_key") == key).to_pylist()
+    found = shell.lake.arrow(LINK, columns=columns, filters=pc.field("person_key") == key).to_pylist()
     if not found:
         links = shell.lake.arrow(LINK, columns=[*columns, "person_key"]).to_pylist()
         found = [{name: link[name] for name in columns} for link in links
                  if people.own_key(link["person_key"], link["source"], link["source_person_id"]) == key]
-    return sorted(found, key=lambda link: (link["source"], link["source_person_id"]))
+    return sorted((Person(**link) for link in found), key=lambda person: (person.source, person.source_person_id))
 
 
-def _reference(shell: Shell, domain: str, pseudonym: str) -> str:
-    key = keys.reference_key(shell.settings.keys, REFERENCES, shell.settings.master)
-    return digest(key, [f"{domain}/{pseudonym}"])[0]
+def _named(domain: str, pseudonym: str) -> str:
+    return f"{domain}/{pseudonym}"
 
 
 def _write(shell: Shell, row: Answer) -> None:

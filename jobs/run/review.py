@@ -21,7 +21,7 @@ from contracts.matching import OF_IDENTITIES
 from jobs.errors import ConfigurationError
 from jobs.lake import Lake
 from jobs.matching.reviews import AGREEING, DIFFERENT, SAME, standing
-from jobs.run import asking
+from jobs.run import asking, commitments
 from jobs.run.asking import Person, Question
 from jobs.run.identities import KEPT_PROFILES, split
 from jobs.run.linking import CHANGE, HELD, LINK
@@ -62,6 +62,7 @@ def show(settings: Settings, match: str, question: Question, tell: Callable[[Ans
         asking.authorised(shell, question, asking.Reviewed)
         row = _held(shell.lake, match)
         sides = [_identities(shell.lake, row[key]) for key in ("person_key", "other_key")]
+        commitments.about(shell, map(_person, [*sides[0], *sides[1]]))
         known = shell.lake.arrow(KEPT_PROFILES, filters=pc.field("identity").isin(pa.array([*sides[0], *sides[1]], pa.string())))
         profiles = {each["identity"]: each for each in known.to_pylist()}
         shell.trail.reads(HELD, LINK, KEPT_PROFILES)
@@ -87,6 +88,7 @@ def decide(settings: Settings, decision: str, match: str | None, question: Quest
             raise ConfigurationError("name either a match, or both identities on standard input")
         match, pairs = _waiting(shell.lake, match) if match else _pair(shell.lake, given.person, given.other, decision)
         names = sorted({name for pair in pairs for name in pair})
+        commitments.about(shell, map(_person, names))
         rows = [{"match_id": match, "left_identity": left, "right_identity": right, "decided_by": shell.trail.proved_actor,
                  "decided_at": datetime.now(UTC), "decision": decision, "is_about_consent": _speaks(shell.lake, names),
                  "reason": reason, "proof": PROOF} for left, right in pairs]
@@ -153,6 +155,10 @@ def _key(lake: Lake, person: Person) -> str:
         raise ConfigurationError("an identity that was given is linked to nobody; check its source and id, or run "
                                  "`concord resolve`")
     return str(found[0])
+
+
+def _person(name: str) -> Person:
+    return Person(*name.split("/", 1))
 
 
 def _across(one: list[str], other: list[str]) -> list[tuple[str, str]]:

@@ -73,6 +73,8 @@ def test_every_stage_left_an_event_and_an_audit_entry(whole_run: WholeRun):
     assert {a["stage"] for a in audit} == {"land", "conform", "screen", "purge", "resolve", "link.train", "build", "release",
                                            "extract.prepare", "extract.record", "extract.deliver", "recall", "freshness"}
     assert not [a for a in audit if a["result"] == "failed"]
+    found = json.loads(whole_run.command("audit", "verify", "--json"))  # Stages ran side by side, in processes of their own.
+    assert found["entries"] == len(audit) and found["faults"] == []
 
 
 def test_the_canary_is_found_nowhere_outside_the_zones_that_hold_persons(whole_run: WholeRun):

@@ -19,7 +19,7 @@ from contracts.vocabulary import ReversalPurpose
 from jobs.errors import StillHeld
 from jobs.lake import Lake
 from jobs.ledger import lineage
-from jobs.run import freshness, reidentify, review
+from jobs.run import audited, freshness, reidentify, review
 from jobs.run.asking import Question
 from jobs.run.by_hand import accept, restore
 from jobs.run.conform import conform
@@ -153,6 +153,8 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     freshness.record(settings)
     yield "freshness.all"
     person = {"source": "crm", "source_person_id": "person-5"}
+    audited.tell(settings, Question(json.dumps({"person": person, "token": "officers-token"}).encode()), lambda _: None)
+    yield "audit.about.person"
     forget(settings, Question(json.dumps({"persons": [person], "reason": "asked", "token": "officers-token"}).encode()))
     yield "forget.people"
 

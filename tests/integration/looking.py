@@ -6,15 +6,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from contracts import catalog
 from contracts.service_levels import ServiceLevel
 from jobs.lake import Lake
-from jobs.ledger import releases, withdrawals
+from jobs.ledger import audit, releases, withdrawals
 from jobs.run.freshness import overview
-from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from tests.landing import lake_of
 
@@ -35,8 +33,8 @@ def ran(home: Settings, stage: str, subject: str, hours: float, result: str = "u
     """A run of a stage that ended some hours ago."""
     lake = lake_of(home)
     row = {"run_id": f"{stage}.{subject}.{hours}", "stage": stage, "subject": subject, "result": result,
-           "detail": json.dumps(detail), "actor": "test", "at": ago(hours)}
-    lake.append_arrow("ledger.audit", pa.Table.from_pylist([row], schema=arrow_schema(lake.contract("ledger.audit"))))
+           "detail": json.dumps(detail), "actor": "test", "about": "[]", "at": ago(hours)}
+    audit.append(lake, row)
 
 
 def level(home: Settings, subject: str, promise: str) -> dict[str, Any]:

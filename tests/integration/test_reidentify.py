@@ -10,13 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts import catalog
-from contracts.exit_codes import ExitCode
 from contracts.vocabulary import ReversalPurpose
 from jobs.cli import app
-from jobs.errors import ConfigurationError, KeysUnreadable, LakeError, NotAuthorised
-from jobs.key_stores import MASTER
+from jobs.errors import ConfigurationError, LakeError, NotAuthorised
 from jobs.lake import Lake
-from jobs.run import reidentify
+from jobs.run import commitments, reidentify
 from jobs.run.asking import Question
 from jobs.settings import Settings
 from jobs.stages import people
@@ -133,9 +131,16 @@ def test_it_fails_closed(home: Settings, monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as patch:
         patch.setattr(Lake, "merge_arrow", lambda *_, **__: (_ for _ in ()).throw(LakeError("the ledger cannot be written")))
         refused(home, reversal, said(name, ADMIN), "the ledger cannot be written", LakeError)
-    (home.keys / MASTER).unlink()
-    refused(home, reversal, said(name, ADMIN), "concord keys create", KeysUnreadable)
-    assert KeysUnreadable.exit_code == ExitCode.CONSENT
+    lake(home).replace_arrow(commitments.TABLE, lake(home).arrow(commitments.TABLE).slice(0, 0))
+    refused(home, reversal, said(name, ADMIN), "about somebody who was forgotten since")
+
+
+def test_a_pseudonym_of_somebody_who_was_merged_is_not_asked_about(home: Settings) -> None:
+    name, links = pseudonym(home), lake(home).arrow("vault.link")
+    rows = [{**row, "person_key": "a" * 32} if row["source_person_id"] == "person-3" else row for row in links.to_pylist()]
+    lake(home).replace_arrow("vault.link", links.from_pylist(rows, links.schema))
+    with pytest.raises(ConfigurationError, match="was merged with another one since; ask with a newer pseudonym"):
+        reidentify.request(home, DOMAIN, WHY, said(name))
 
 
 def test_the_commands(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
