@@ -36,6 +36,7 @@ from jobs import (
     cli_retention,
     cli_review,
     cli_scrub,
+    cli_suppression,
     cli_table,
     cli_treat,
     cli_zones,
@@ -253,6 +254,7 @@ cli_review.add(app, _report)
 cli_reidentify.add(app, _report)
 cli_keys.add(app, _report)
 cli_forget.add(app, _report)
+cli_suppression.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)

@@ -27,10 +27,14 @@ def write(lake: Lake, row: dict[str, Any]) -> None:
 
 
 def suppress(lake: Lake, references: Iterable[tuple[str, str]], erasure: int, at: datetime) -> None:
-    """Keep that these (source, reference) are not to come back; one that is there stays as it is."""
-    there = suppressed(lake)
-    rows = [{"reference": reference, "source": source, "erasure": erasure, "since_at": at}
-            for source, reference in sorted(set(references)) if reference not in there]
+    """Keep that these (source, reference) are not to come back; of one that is out already what is there stays."""
+    out = {row["reference"] for row in suppressions(lake) if row["lifted_at"] is None}
+    write_suppressions(lake, [{"reference": reference, "source": source, "erasure": erasure, "since_at": at}
+                              for source, reference in sorted(set(references)) if reference not in out])
+
+
+def write_suppressions(lake: Lake, rows: list[dict[str, Any]]) -> None:
+    """Write suppressions, in place of what was written of them."""
     if rows:
         lake.merge_arrow(SUPPRESSED, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(SUPPRESSED))))
 
@@ -55,7 +59,8 @@ def copies(lake: Lake, extract_id: str) -> dict[str, str]:
     return {row["name"]: row["sha256"] for row in rows}
 
 
-def suppressed(lake: Lake, source: str | None = None) -> set[str]:
-    """The references of those who are not to come back, from one source or from any."""
+def suppressions(lake: Lake, source: str | None = None) -> list[dict[str, Any]]:
+    """The last suppression of each reference, of one source or of any; one with a ``lifted_at`` holds no more."""
     of = None if source is None else pc.field("source") == source
-    return set(lake.arrow(SUPPRESSED, columns=["reference"], filters=of)["reference"].to_pylist())
+    rows = sorted(lake.arrow(SUPPRESSED, filters=of).to_pylist(), key=lambda row: row["erasure"])
+    return list({row["reference"]: row for row in rows}.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,15 +64,26 @@ class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
+class Lifted(msgspec.Struct, forbid_unknown_fields=True):
+    """Who came back, since when they consent anew, and why."""
+
+    persons: tuple[Person, ...] = ()
+    consented_at: datetime | None = None
+    reason: str = ""
+    token: str = ""
+
+
 class Proved(msgspec.Struct, forbid_unknown_fields=True):
     """Who asks, and nothing else."""
 
     token: str = ""
 
 
-G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Proved)
+G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Lifted, Proved)
 LINE = '{"source": "crm", "source_person_id": "..."}'
 SHAPES = {Forgotten: '{"persons": [{"source": "crm", "source_person_id": "..."}], "reason": "...", "token": "..."}',
+          Lifted: '{"persons": [{"source": "crm", "source_person_id": "..."}], "consented_at": "2026-11-01T12:00:00Z", '
+                  '"reason": "...", "token": "..."}',
           Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
           Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from contracts.vocabulary import ReversalPurpose
 from jobs.errors import StillHeld
 from jobs.lake import Lake
 from jobs.ledger import lineage
-from jobs.run import audited, freshness, reidentify, review
+from jobs.run import audited, freshness, reidentify, review, suppression
 from jobs.run.asking import Question
 from jobs.run.by_hand import accept, restore
 from jobs.run.conform import conform
@@ -157,6 +158,9 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield "audit.about.person"
     forget(settings, Question(json.dumps({"persons": [person], "reason": "asked", "token": "officers-token"}).encode()))
     yield "forget.people"
+    suppression.lift(settings, Question(json.dumps({"persons": [person], "consented_at": datetime.now(UTC).isoformat(),
+                                                    "reason": "signed a form", "token": "officers-token"}).encode()))
+    yield "suppression.lift.people"
 
 
 def _engineer(settings: Settings) -> Iterator[str]:

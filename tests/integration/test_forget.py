@@ -123,7 +123,7 @@ def test_of_somebody_unknown_nothing_is_found(home: Settings, airflow: Users) ->
     report = forget(home, asked("nobody-knows-them"))
     assert (report.facts["people"], report.facts["unknown"], report.facts["rows"]) == (1, 1, 0)
     assert {name: lake(home).arrow(name).num_rows for name in _core()} == sizes
-    assert not erasures.suppressed(lake(home)), "an id that may be mistaken keeps nobody out"
+    assert not erasures.suppressions(lake(home)), "an id that may be mistaken keeps nobody out"
 
 
 def test_a_request_twice_finds_nothing_the_second_time(home: Settings, airflow: Users) -> None:
