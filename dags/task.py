@@ -34,7 +34,7 @@ class ConcordTask(BaseOperator):
     def execute(self, context: Any) -> dict[str, Any]:
         """Run the command; its report. Raises what the table of exit codes says."""
         vector = [word for part in self.arguments for word in ((part,) if isinstance(part, str) else part(context))]
-        delivers = vector[0] == "recall" or vector[:2] == ["extract", "deliver"]
+        delivers = vector[0] == "recall" or vector[:2] in (["extract", "deliver"], ["erasure", "grant"])
         self.running = Command(vector, environment(self.connections, delivers))
         try:
             report = judge(*self.running.follow(lambda line: self.log.info("%s", redact(line))))

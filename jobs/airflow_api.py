@@ -59,6 +59,13 @@ class _Api:
             raise self.refusal(f"Airflow answered {answer.status_code} to {method} {path}; {self.advice}")
         return found
 
+    def roles(self, name: str) -> frozenset[str]:
+        """The roles of a user. Raises what refuses here where who asks may not read them ("can read on Users")."""
+        user = self._call("GET", f"/auth/fab/v1/users/{quote(name, safe='')}")
+        if user.get("username") != name:
+            raise self.refusal(f"Airflow does not say which roles {name} has; {self.advice}")
+        return frozenset(str(role.get("name")) for role in user.get("roles") or [])
+
 
 class Airflow(_Api):
     """Airflow as the service user of the connection sees it."""
@@ -101,10 +108,3 @@ class Holder(_Api):
         if not name or not isinstance(name, str):
             raise NotAuthorised(f"Airflow does not say who holds this token; {self.advice}")
         return name
-
-    def roles(self, name: str) -> frozenset[str]:
-        """The roles of the holder. Raises NotAuthorised for one who may not read them ("can read on Users")."""
-        user = self._call("GET", f"/auth/fab/v1/users/{quote(name, safe='')}")
-        if user.get("username") != name:
-            raise NotAuthorised(f"Airflow does not say which roles {name} has; {self.advice}")
-        return frozenset(str(role.get("name")) for role in user.get("roles") or [])

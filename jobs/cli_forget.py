@@ -1,4 +1,4 @@
-"""`concord forget`: people leave the lake, and it is looked whether they did."""
+"""`concord forget` and `forget-requested`: people leave the lake, and it is looked whether they did."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from jobs.settings import Settings
 if TYPE_CHECKING:
     from jobs.run.shell import Report
 
+ENDED = ("erasure {erasure}: {rows} rows are gone, and words of theirs in {changed} rows of others; {found} places were found in "
+         "{looked_at} files; nothing was known of {unknown} of {people} people")
+DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id in which an officer answered.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the API token alone, which only you may read (mode 0600).")]
 LINE = '{"source": "crm", "source_person_id": "..."}'
 Persons = Annotated[Path | None, typer.Option(help=f"File of people, a JSON object a line: {LINE}.")]
@@ -38,6 +41,33 @@ def add(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -
         from jobs.run.forget import forget as run
 
         question = Question(sys.stdin.buffer.read(MOST_BYTES), token_file)
-        report(lambda: run(Settings(), question, persons_in(persons) if persons else ()),
-               "erasure {erasure}: {rows} rows are gone, and words of theirs in {changed} rows of others; {found} places were "
-               "found in {looked_at} files; nothing was known of {unknown} of {people} people")
+        report(lambda: run(Settings(), question, persons_in(persons) if persons else ()), ENDED)
+    _add_requests(app, report)
+
+
+def _add_requests(app: typer.Typer, report: Callable[[Callable[[], Report], str], None]) -> None:
+    group = typer.Typer(no_args_is_help=True, help="People who asked a source to be forgotten: list them, forget those approved.")
+    app.add_typer(group, name="erasure")
+
+    @group.command("requests")
+    def requests() -> None:
+        """Put the people who ask to be forgotten on a list for an officer, by a digest that names nobody.
+
+        They are those of whom a source delivered an interaction of kind erasure_request; the CRM's contract makes it of cases
+        of type Erasure. GDPR article 12(3) gives a month for the answer.
+
+        Example: concord erasure requests
+        """
+        from jobs.run.requested import list_requests as run
+
+        report(lambda: run(Settings()), "{people} people ask to be forgotten")
+
+    @group.command("grant")
+    def grant(dag_run: DagRun) -> None:
+        """Forget the people of the list that an officer approved in a run of the DAG erasure; a rejection is kept.
+
+        Example: concord erasure grant --dag-run erasure manual__2026-11-01
+        """
+        from jobs.run.requested import forget_requested as run
+
+        report(lambda: run(Settings(), dag_run), "list {list} was {decision} by {by}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 ANSWER = {("can_edit", "HITL Detail")}
-OWN_ROLES = {("can_read", "Users")}
+ROLES = {("can_read", "Users")}
 OVERRIDE = {(action, thing) for action in ("can_create", "can_edit", "can_delete")
             for thing in ("Task Instances", "HITL Detail", "Assets", "XComs")} | {
     ("can_edit", "DAG Runs"), ("can_delete", "DAG Runs"), ("can_delete", "DAGs")}
@@ -25,7 +25,7 @@ def add_users(users: dict[str, dict[str, str]]) -> None:
 
     An Engineer starts runs but cannot answer approvals nor overrule what tasks did; an Officer answers approvals and
     cannot start runs, so that nobody approves what they asked for. An Officer may read users, so that Airflow confirms
-    their role to whoever asks with their token.
+    their role to whoever asks with their token; so may our service, which asks whether who answered is an officer.
     """
     from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
 
@@ -33,7 +33,8 @@ def add_users(users: dict[str, dict[str, str]]) -> None:
         manager = builder.sm
         stock = {role["role"]: set(role["perms"]) for role in manager.ROLE_CONFIGS}
         manager.bulk_sync_roles([{"role": "Engineer", "perms": sorted(stock["User"] - OVERRIDE)},
-                                 {"role": "Officer", "perms": sorted(stock["Viewer"] | ANSWER | OWN_ROLES)}])
+                                 {"role": "Officer", "perms": sorted(stock["Viewer"] | ANSWER | ROLES)},
+                                 {"role": "Service", "perms": sorted(stock["Viewer"] | ROLES)}])
         for name, account in users.items():
             role, mail = manager.find_role(account["role"]), f"{name}@concord.invalid"
             if user := manager.find_user(name):

@@ -12,7 +12,7 @@ from typing import Any
 
 from infra.local.sources.credentials import write_private
 
-ROLES = {"admin": "Admin", "engineer": "Engineer", "officer": "Officer", "concord": "Viewer"}
+ROLES = {"admin": "Admin", "engineer": "Engineer", "officer": "Officer", "concord": "Service"}
 
 
 @dataclass(frozen=True)

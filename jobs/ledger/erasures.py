@@ -13,7 +13,7 @@ from jobs.lake import Lake
 from jobs.schema import arrow_schema
 
 TABLE, SUPPRESSED, RELEASES = "ledger.erasure", "ledger.suppression", "ledger.erased_release"
-COPIES = "ledger.erased_copy"
+COPIES, REQUESTS = "ledger.erased_copy", "ledger.erasure_request"
 
 
 def every(lake: Lake) -> list[dict[str, Any]]:
@@ -64,3 +64,18 @@ def suppressions(lake: Lake, source: str | None = None) -> list[dict[str, Any]]:
     of = None if source is None else pc.field("source") == source
     rows = sorted(lake.arrow(SUPPRESSED, filters=of).to_pylist(), key=lambda row: row["erasure"])
     return list({row["reference"]: row for row in rows}.values())
+
+
+def requests(lake: Lake) -> list[dict[str, Any]]:
+    """Every list of people who asked to be forgotten, oldest first."""
+    return sorted(lake.arrow(REQUESTS).to_pylist(), key=lambda row: row["listed_at"])
+
+
+def request(lake: Lake, name: str) -> dict[str, Any] | None:
+    """One list, by its digest."""
+    return next((row for row in requests(lake) if row["list"] == name), None)
+
+
+def write_request(lake: Lake, row: dict[str, Any]) -> None:
+    """Write a list, in place of what was written of it."""
+    lake.merge_arrow(REQUESTS, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(REQUESTS))))

@@ -44,28 +44,38 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
     """
     with open_shell(settings, "forget", "people", with_engine=False, alone=True) as shell:
         given = asking.authorised(shell, question, asking.Forgotten)
-        plan, asked = Files(f"{settings.lake_root}/{ERASING}"), {*given.persons, *people}
-        row = _begun(shell, given.reason.strip(), len(asked), plan.read(PLAN) is not None)
-        kept = pins.standing(shell.lake, shell.catalog)
-        found = traces.known(shell, asked, kept.versions(traces.LINK))
-        if (left := plan.read(PLAN)) is not None:
-            found.add(Traces.read(left))
-        plan.write(PLAN, found.written())
-        _search(shell, found, kept)
-        row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
-        plan.write(PLAN, found.written())
-        # Of whom nothing is known, nobody is kept out: the id may be mistaken, or somebody else's some day.
-        erasures.suppress(shell.lake, suppression.references(settings, found.met), row["number"], row["begun_at"])
-        for name in _tables(shell):
-            _erase(shell, name, found, plan)
-        untold = forgotten_extracts.tell(shell, found)
-        plan.write(PLAN, found.written())
-        forgotten_extracts.take_out(shell, row["number"], found)
-        _recount(shell)
-        for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
-            Files(folder).clear()
-        _end(shell, row, found, _looked(shell, found), untold, plan)
+        carry_out(shell, {*given.persons, *people}, given.reason.strip(), shell.trail.proved_actor)
         return shell.report
+
+
+def plan_of(settings: Settings) -> Files:
+    """Where a pass keeps what it looks for, until nothing of it is found."""
+    return Files(f"{settings.lake_root}/{ERASING}")
+
+
+def carry_out(shell: Shell, asked: set[Person], reason: str, officer: str) -> None:
+    """Forget people in a stage that is alone in the house, as an officer decided."""
+    settings, plan = shell.settings, plan_of(shell.settings)
+    row = _begun(shell, reason, officer, len(asked), plan.read(PLAN) is not None)
+    kept = pins.standing(shell.lake, shell.catalog)
+    found = traces.known(shell, asked, kept.versions(traces.LINK))
+    if (left := plan.read(PLAN)) is not None:
+        found.add(Traces.read(left))
+    plan.write(PLAN, found.written())
+    _search(shell, found, kept)
+    row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
+    plan.write(PLAN, found.written())
+    # Of whom nothing is known, nobody is kept out: the id may be mistaken, or somebody else's some day.
+    erasures.suppress(shell.lake, suppression.references(settings, found.met), row["number"], row["begun_at"])
+    for name in _tables(shell):
+        _erase(shell, name, found, plan)
+    untold = forgotten_extracts.tell(shell, found)
+    plan.write(PLAN, found.written())
+    forgotten_extracts.take_out(shell, row["number"], found)
+    _recount(shell)
+    for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
+        Files(folder).clear()
+    _end(shell, row, found, _looked(shell, found), untold, plan)
 
 
 def _search(shell: Shell, found: Traces, kept: pins.Standing) -> None:
@@ -78,7 +88,7 @@ def _search(shell: Shell, found: Traces, kept: pins.Standing) -> None:
     forgotten_extracts.collect(shell, found)
 
 
-def _begun(shell: Shell, reason: str, people: int, is_left: bool) -> dict[str, Any]:
+def _begun(shell: Shell, reason: str, officer: str, people: int, is_left: bool) -> dict[str, Any]:
     """The entry of this pass, or of the one that was killed. Raises ConfigurationError without people or a reason."""
     if not people and not is_left:
         raise ConfigurationError(f"name whom to forget, in a file (--persons) or on standard input: "
@@ -91,7 +101,7 @@ def _begun(shell: Shell, reason: str, people: int, is_left: bool) -> dict[str, A
     else:
         nothing = dict.fromkeys(("unknown", "rows", "changed", "looked_at", "ended_at"))
         row = {**nothing, "number": len(before) + 1, "people": people, "reason": reason,
-               "requested_by": shell.trail.proved_actor, "begun_at": datetime.now(UTC)}
+               "requested_by": officer, "begun_at": datetime.now(UTC)}
     erasures.write(shell.lake, row)
     shell.report.change(erasures.TABLE)
     return row

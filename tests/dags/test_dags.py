@@ -50,7 +50,7 @@ def test_files_are_short() -> None:
 
 def test_every_contract_has_one_dag_and_nothing_else_has(dags: dict[str, Any]) -> None:
     known = catalog()
-    assert set(dags) == {"people", "matching", "freshness", "retention", "maintenance", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
+    assert set(dags) == {"people", "matching", "freshness", "retention", "maintenance", "erasure", *(f"source_{n}" for n in known.sources), *(f"product_{n}" for n in known.products),
                          *(f"release_{n}" for n in known.release_groups()), *(f"extract_{n}" for n in known.recipients),
                          *(f"recall_{n}" for n in known.recipients)}
 

@@ -39,6 +39,7 @@ from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.run.replay import replay
 from jobs.run.replay_rejected import replay as replay_rejected
+from jobs.run.requested import list_requests
 from jobs.run.retention import retention
 from jobs.run.screen import screen
 from jobs.run.train import train
@@ -153,7 +154,14 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     yield f"recall.{RECIPIENT}"
     freshness.record(settings)
     yield "freshness.all"
+    yield from _forgotten(settings)
+
+
+def _forgotten(settings: Settings) -> Iterator[str]:
+    """Who asked about a person is told, the person is forgotten, and comes back."""
     person = {"source": "crm", "source_person_id": "person-5"}
+    list_requests(settings)
+    yield "forget.requests.all"
     audited.tell(settings, Question(json.dumps({"person": person, "token": "officers-token"}).encode()), lambda _: None)
     yield "audit.about.person"
     forget(settings, Question(json.dumps({"persons": [person], "reason": "asked", "token": "officers-token"}).encode()))
