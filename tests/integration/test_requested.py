@@ -134,7 +134,7 @@ def test_what_was_killed_goes_on_with_the_same_people_alone(home: Settings, airf
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(forgetting, "_recount", dies)
         forget_requested(home, RUN)
-    ask(home, "person-5", batch="crm.000003")
+    ask(home, "person-5")  # With a batch of those of the list, as a replay does.
     report = forget_requested(home, RUN)
     assert report.facts["found"] == 0 and holding(home.home, [b"person-3", b"person-4"], ()) == []
     assert "person-5" in who_is_there(home)
