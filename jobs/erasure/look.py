@@ -57,8 +57,6 @@ def _flat(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
     kind = column.type
     if is_text(kind):
         yield column
-    elif pa.types.is_dictionary(kind):
-        yield from _flat(column.cast(kind.value_type))
     elif pa.types.is_struct(kind):
         for part in pa.table({"c": column}).flatten().columns:
             yield from _flat(part)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass, field, fields
 from typing import Any
+
+import msgspec
 
 
 @dataclass
@@ -53,13 +54,12 @@ class Traces:
 
     def written(self) -> bytes:
         """As JSON."""
-        return json.dumps({f.name: value if isinstance(value := getattr(self, f.name), dict) else sorted(value)
-                           for f in fields(self)}).encode()
+        return msgspec.json.encode({f.name: getattr(self, f.name) for f in fields(self)}, order="deterministic")
 
     @classmethod
     def read(cls, content: bytes) -> Traces:
         """From JSON."""
-        given: dict[str, Any] = json.loads(content)
+        given: dict[str, Any] = msgspec.json.decode(content)
         made = cls(tokens=given.pop("tokens"), counts=given.pop("counts"), extracts=given.pop("extracts"))
         for name, values in given.items():
             getattr(made, name).update(values)

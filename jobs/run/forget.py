@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.compute as pc
+from pyarrow.fs import SubTreeFileSystem
 
 from contracts.model import Table
 from contracts.vocabulary import DataCategory, Zone
 from jobs.erasure.files import Rewritten, files_of, rewritten
 from jobs.erasure.log import stand_in
-from jobs.erasure.look import Looked, look
-from jobs.erasure.rows import owning, without
+from jobs.erasure.look import THREADS, Looked, look
+from jobs.erasure.rows import Sought, owning, without
 from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
@@ -47,7 +49,7 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         plan, asked = Files(f"{settings.lake_root}/{ERASING}"), {*given.persons, *people}
         row = _begun(shell, given.reason.strip(), len(asked), plan.read(PLAN) is not None)
         kept = pins.standing(shell.lake, shell.catalog)
-        found = traces.known(shell, asked, kept.versions(traces.LINK))
+        found = traces.known(shell, asked)
         if (left := plan.read(PLAN)) is not None:
             found.add(Traces.read(left))
         plan.write(PLAN, found.written())
@@ -114,12 +116,8 @@ def _is_personal(table: Table) -> bool:
 
 def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
     """Take people out of every file of a table. What a kill leaves beside the files that the log names, the next run sweeps."""
-    table, lake, words = shell.catalog.tables[name], shell.lake, Words(found.words)
-    store = arrow_files(lake.path(name))
-    made: dict[str, Rewritten] = {}
-    for path in files_of(store):
-        if (file := rewritten(store, path, lambda rows: without(table, rows, found, words))) is not None:
-            made[path] = file
+    lake, store = shell.lake, arrow_files(shell.lake.path(name))
+    made = _rewritten(store, shell.catalog.tables[name], found)
     if not made:
         return
     found.counts |= {f"{name}/{path}": [file.gone, file.changed] for path, file in made.items()}
@@ -130,6 +128,14 @@ def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
         store.delete_file(path)
     shell.report.change(name)
     shell.trail.writes(name)
+
+
+def _rewritten(store: SubTreeFileSystem, table: Table, found: Traces) -> dict[str, Rewritten]:
+    """What is to stand in for each file of a table that holds something of theirs."""
+    paths, sought, words = files_of(store), Sought(found), Words(found.words)
+    with ThreadPoolExecutor(THREADS) as threads:
+        made = threads.map(lambda path: rewritten(store, path, lambda rows: without(table, rows, sought, words)), paths)
+        return {path: file for path, file in zip(paths, made, strict=True) if file is not None}
 
 
 def _recount(shell: Shell) -> None:
@@ -182,8 +188,7 @@ def _mark_releases(shell: Shell, erasure: int) -> int:
         where = (pin["release_group"], pin["number"], pin["product"])
         name = f"product.{pin['product']}"
         if name in shell.catalog.tables and _is_personal(shell.catalog.tables[name]):
-            key = shell.catalog.tables[name].key[0]
-            now = lake.arrow(name, pin["table_version"], columns=[key]).num_rows
+            now = lake.arrow(name, pin["table_version"], columns=[]).num_rows
             lost += [(*where, rows)] if (rows := pin["rows"] - now - told[where]) > 0 else []
     erasures.mark(lake, erasure, lost)
     return len(lost)
