@@ -17,6 +17,8 @@ from jobs.erasure.words import Mask, Words, is_text
 # Columns that say whom a row is about, by what they hold; a row with another's beside a key of theirs (``IN_PLACE``) stays.
 NAMES, KEYS = ("identity", "left_identity", "right_identity"), ("person_key", "other_key")
 IN_PLACE = ("person", "from_key", "to_key")
+KINDS = ("identities", "keys", "pseudonyms", "records", "places", "mentions", "values")
+PAYLOAD = "payload"  # An envelope, by its ``batch_id`` and ``position``.
 OF_VALUES = ("vault.frequency",)  # How often values of matching occur: those that nobody else has are theirs.
 
 
@@ -33,7 +35,7 @@ class Sought:
     """What a pass looks for in rows, as arrays that columns are held against; made of traces as they are then."""
 
     def __init__(self, traces: Traces) -> None:
-        kinds = {name: getattr(traces, name) for name in ("identities", "keys", "pseudonyms", "records", "places", "values")}
+        kinds = {name: getattr(traces, name) for name in KINDS}
         kinds |= {"released": traces.pseudonyms | traces.shared, "in_place": traces.keys | traces.identities}
         self._kinds = {name: pa.array(values, pa.string()) for name, values in kinds.items()}
         self.tokens = traces.tokens
@@ -68,6 +70,8 @@ def without(table: Table, rows: pa.Table, sought: Sought, words: Words) -> tuple
     """The rows of a table that are about others, words of people who are to be forgotten replaced in them; in how many rows."""
     stay = rows.filter(pa.array(~about(table, rows, sought)))
     altered = np.zeros(len(stay), dtype=bool)
+    if PAYLOAD in stay.column_names and not sought.among("mentions", _joined(stay["batch_id"], stay["position"])).any():
+        return stay, 0  # Every payload was looked through when people were looked for.
     for number, column in enumerate(stay.schema):
         if column.name in IN_PLACE:
             hits = sought.among("in_place", stay[column.name])

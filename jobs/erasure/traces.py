@@ -15,10 +15,11 @@ class Traces:
 
     identities: names ``source/source_person_id``. met: those of which anything was found. keys: person keys. pseudonyms: in
     any domain and epoch; shared: those of somebody else by now who was one person with them in a release. records:
-    ``source/record_id``. places: ``batch_id/position`` of envelopes. values: ``role/value`` of matching that nobody else has.
-    words: values that nobody else has, looked for in bytes. tokens: what is written in place of a word, or of a key, where
-    the rest of a row is somebody else's; drawn, so that nothing leads back. counts: how many rows of a file (``table/path``)
-    went and how many were changed. extracts: pseudonyms of theirs in an extract of which its recipient was not told yet.
+    ``source/record_id``. places: ``batch_id/position`` of envelopes; mentions: of those about others that hold a word of theirs.
+    values: ``role/value`` of matching that nobody else has. words: values that nobody else has, looked for in bytes. tokens: what
+    is written in place of a word, or of a key, where the rest of a row is somebody else's; drawn, so that nothing leads back.
+    counts: how many rows of a file (``table/path``) went and how many were changed. extracts: pseudonyms of theirs in an extract
+    of which its recipient was not told yet.
     """
 
     identities: set[str] = field(default_factory=set)
@@ -28,6 +29,7 @@ class Traces:
     shared: set[str] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
+    mentions: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
     tokens: dict[str, str] = field(default_factory=dict)

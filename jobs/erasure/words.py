@@ -31,7 +31,7 @@ class Words:
         self._words = sorted(word.encode() for word in words if word)
         kind = Implementation.DFA if sum(map(len, self._words)) <= FEW_BYTES else None
         self._automaton = BytesAhoCorasick(self._words, implementation=kind) if self._words else None
-        self._whole, self._shortest = pa.array(self._words, pa.large_binary()), min(map(len, self._words), default=0)
+        self._whole, self._sizes = pa.array(self._words, pa.large_binary()), sorted(set(map(len, self._words)))
 
     def rows(self, texts: pa.Array) -> Mask:
         """Which values of a text or binary array, or of a dictionary of such, hold a word, as a mask of its length."""
@@ -42,14 +42,20 @@ class Words:
         for first, part in _parts(texts) if self._words else ():
             values = part.cast(pa.large_binary())
             content, ends = _joined(values)
-            if not len(content) or int(np.diff(ends, prepend=0).max()) < self._shortest:
-                continue
-            if GOES_ON[content[:FIRST]].all() and GOES_ON[content].all():  # Letters and digits alone: a word is all of it.
-                found[first:first + len(values)] = pc.is_in(values, value_set=self._whole).to_numpy(zero_copy_only=False)
+            if (are_whole := self._whole_in(content, np.diff(ends, prepend=0))) is not None:
+                if are_whole:
+                    found[first:first + len(values)] = pc.is_in(values, value_set=self._whole).to_numpy(zero_copy_only=False)
                 continue
             starts, _ = self._places(content, ends)
             found[first + np.searchsorted(ends, starts, side="right")] = True
         return found
+
+    def _whole_in(self, content: Bytes, sizes: Numbers) -> bool | None:
+        """Whether values of some sizes, one after the other, may be words as wholes; None where a word may stand within one."""
+        least, most = (int(sizes.min()), int(sizes.max())) if len(sizes) else (0, 0)
+        if most <= self._sizes[0] or (GOES_ON[content[:FIRST]].all() and GOES_ON[content].all()):
+            return any(least <= size <= most for size in self._sizes)
+        return None
 
     def places(self, content: bytes | Bytes) -> Iterator[tuple[int, int]]:
         """Start and end of each place in bytes where a whole word stands, in their order; none lies in another."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyarrow.fs import SubTreeFileSystem
 
 from contracts.matching import OF_IDENTITIES
 from contracts.model import Source
@@ -13,7 +17,8 @@ from contracts.vocabulary import Zone
 from jobs.connectors.owners import owners
 from jobs.connectors.records import parsed
 from jobs.erasure.files import files_of, groups
-from jobs.erasure.rows import Sought, about
+from jobs.erasure.look import THREADS
+from jobs.erasure.rows import Sought, about, owning
 from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.run.asking import Person
@@ -107,8 +112,9 @@ def _alone(shell: Shell, traces: Traces, held: Sequence[tuple[str, Sequence[tupl
 
     def every() -> Iterator[tuple[pa.Table, pa.ChunkedArray, str]]:
         for name, columns in held:
-            for rows in _groups(shell, name, None):
-                mine = pa.array(about(shell.catalog.tables[name], rows, sought))
+            table = shell.catalog.tables[name]
+            for rows in _groups(shell, name, ["source", *owning(table), *(column for column, _ in columns)]):
+                mine = pa.array(about(table, rows, sought))
                 for column, before in columns:
                     yield mine, rows[column].cast(pa.string()), before
     for mine, values, before in every():
@@ -126,19 +132,32 @@ def _envelopes(shell: Shell, source: Source, traces: Traces) -> None:
     What stands in another's envelope stays there but for the word."""
     if not shell.lake.exists(source.raw):
         return
-    ids = traces.of(source.id)
+    ids, store = traces.of(source.id), arrow_files(shell.lake.path(source.raw))
     words, either = Words(traces.words), Words(traces.words | ids)
-    for rows in _groups(shell, source.raw, ["batch_id", "position", "stream", "record_id", "payload"]):
+    with ThreadPoolExecutor(THREADS) as threads:
+        for row, named in chain.from_iterable(threads.map(lambda path: _met(store, path, source, either), files_of(store))):
+            place, has_word = f"{row['batch_id']}/{row['position']}", any(words.places(_all(row)))
+            if named & ids or (not named and has_word):
+                traces.met |= {f"{source.id}/{name}" for name in named & ids}
+                traces.places.add(place)
+                traces.records |= {f"{source.id}/{row['record_id']}"} if row["record_id"] is not None else set()
+            elif has_word:
+                traces.mentions.add(place)
+
+
+def _met(store: SubTreeFileSystem, path: str, source: Source, either: Words) -> list[tuple[dict[str, Any], set[str]]]:
+    """The envelopes of a file in which a word or an id stands, each with whom it names."""
+    found = []
+    for rows in groups(store, path, ["batch_id", "position", "stream", "record_id", "payload"]):
         for chunk in rows.to_batches():
             met_in = either.rows(chunk["payload"]) | either.rows(chunk["record_id"])
-            for row in chunk.filter(pa.array(met_in)).to_pylist():
-                named = owners(source, row["stream"], parsed(row["payload"]))
-                own = row["payload"] + b" " + (row["record_id"] or "").encode()
-                if named & ids or (not named and any(words.places(own))):
-                    traces.met |= {f"{source.id}/{name}" for name in named & ids}
-                    traces.places.add(f"{row['batch_id']}/{row['position']}")
-                    if row["record_id"] is not None:
-                        traces.records.add(f"{source.id}/{row['record_id']}")
+            found += [(row, owners(source, row["stream"], parsed(row["payload"])))
+                      for row in chunk.filter(pa.array(met_in)).to_pylist()]
+    return found
+
+
+def _all(envelope: dict[str, Any]) -> bytes:
+    return bytes(envelope["payload"]) + b" " + (envelope["record_id"] or "").encode()
 
 
 def _groups(shell: Shell, name: str, columns: list[str] | None) -> Iterator[pa.Table]:
