@@ -22,7 +22,7 @@ from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
 from jobs.files import ERASING, WORK, Files
 from jobs.ledger import accounts, batches, erasures, releases
-from jobs.run import asking, forgotten_extracts, pins, suppression, traces
+from jobs.run import asking, forgotten_extracts, kept, pins, suppression, traces
 from jobs.run.asking import Person, Question
 from jobs.run.land import healed
 from jobs.run.shell import Report, Shell, open_shell
@@ -31,9 +31,7 @@ from jobs.storage import arrow_files
 
 LONGEST_REASON = 500
 PLAN = "traces.json"
-# Kept by law: who reports a suspected adverse event must be able to follow it up (Directive 2001/83/EC article 107, GDPR article
-# 17(3)(b) and (c)).
-KEPT = (Zone.SAFETY,)
+KEPT = (Zone.SAFETY,)  # By law: jobs/run/kept.py says which, and what of raw.
 PERSONAL = tuple(c for c in DataCategory if c not in (DataCategory.TECHNICAL, DataCategory.AGGREGATED))
 
 
@@ -48,16 +46,16 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         given = asking.authorised(shell, question, asking.Forgotten)
         plan, asked = Files(f"{settings.lake_root}/{ERASING}"), {*given.persons, *people}
         row = _begun(shell, given.reason.strip(), len(asked), plan.read(PLAN) is not None)
-        kept = pins.standing(shell.lake, shell.catalog)
         found = traces.known(shell, asked)
         if (left := plan.read(PLAN)) is not None:
             found.add(Traces.read(left))
         plan.write(PLAN, found.written())
-        _search(shell, found, kept)
+        _search(shell, found, pins.standing(shell.lake, shell.catalog))
         row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
         plan.write(PLAN, found.written())
         # Of whom nothing is known, nobody is kept out: the id may be mistaken, or somebody else's some day.
         erasures.suppress(shell.lake, suppression.references(settings, found.met), row["number"], row["begun_at"])
+        shell.report.facts.update(kept=kept.keep(shell, row["number"], found))
         for name in _tables(shell):
             _erase(shell, name, found, plan)
         untold = forgotten_extracts.tell(shell, found)
@@ -70,12 +68,12 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         return shell.report
 
 
-def _search(shell: Shell, found: Traces, kept: pins.Standing) -> None:
+def _search(shell: Shell, found: Traces, pinned: pins.Standing) -> None:
     """Take away what is only history, and find what is left of people."""
     for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
         healed(shell.lake, source)
     for name in _tables(shell):
-        shell.lake.sweep(name, kept.versions(name), hours=0)
+        shell.lake.sweep(name, pinned.versions(name), hours=0)
     traces.search(shell, found)
     forgotten_extracts.collect(shell, found)
 
@@ -160,8 +158,10 @@ def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untol
     now, counts = datetime.now(UTC), Counter[tuple[str, str]]()
     for path, (gone, changed) in found.counts.items():
         counts.update({(path.split("/")[0], "erased"): gone, (path.split("/")[0], "words_replaced"): changed})
-    accounts.write(shell.lake, f"erasure-{row['number']}", [
-        ("forget", accounts.Entry(name, outcome, "forgotten", n)) for (name, outcome), n in sorted(counts.items()) if n], now)
+    entries = [accounts.Entry(name, outcome, "forgotten", n) for (name, outcome), n in sorted(counts.items()) if n]
+    if shell.report.facts["kept"]:
+        entries.append(accounts.Entry(kept.RECORD, "kept", "legal_duty", shell.report.facts["kept"]))
+    accounts.write(shell.lake, f"erasure-{row['number']}", [("forget", entry) for entry in entries], now)
     sums = {kind: sum(n for (_, outcome), n in counts.items() if outcome == kind) for kind in ("erased", "words_replaced")}
     marked = _mark_releases(shell, row["number"])
     shell.report.facts.update(erasure=row["number"], people=row["people"], unknown=row["unknown"], rows=sums["erased"],
