@@ -20,7 +20,7 @@ from jobs.erasure.rows import Sought, owning, without
 from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
-from jobs.files import ERASING, WORK, Files
+from jobs.files import ERASING, PART, WORK, Files
 from jobs.ledger import accounts, batches, erasures, releases
 from jobs.run import asking, forgotten_extracts, kept, pins, suppression, traces
 from jobs.run.asking import Person, Question
@@ -62,8 +62,7 @@ def forget(settings: Settings, question: Question, people: Iterable[Person] = ()
         plan.write(PLAN, found.written())
         forgotten_extracts.take_out(shell, row["number"], found)
         _recount(shell)
-        for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
-            Files(folder).clear()
+        _tidy(settings)
         _end(shell, row, found, _looked(shell, found), untold, plan)
         return shell.report
 
@@ -143,6 +142,17 @@ def _recount(shell: Shell) -> None:
         for batch in batches.waiting(lake, source.id) if lake.exists(source.raw) else ():
             rows = lake.arrow(source.raw, columns=["position"], filters=pc.field("batch_id") == batch["batch_id"]).num_rows
             batches.record(lake, source.id, batch["number"], rows, batch["landed_at"])
+
+
+def _tidy(settings: Settings) -> None:
+    """Take away what killed runs left: work in progress, batches on their way, files that are there in part. Those may be
+    Parquet without its end, which nobody can look into."""
+    for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):
+        Files(folder).clear()
+    lake = Files(settings.lake_root)
+    for name in lake.names():
+        if name.endswith(PART):
+            lake.remove(name)
 
 
 def _looked(shell: Shell, found: Traces) -> Looked:
