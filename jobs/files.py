@@ -9,6 +9,7 @@ from pyarrow import fs
 from jobs.storage import arrow_store
 
 WORK, EXTRACTS, ERASING = "_work", "_extracts", "_erasing"
+PART = ".part"  # A file that is being written, or that a killed run did not end.
 
 
 class Files:
@@ -21,9 +22,9 @@ class Files:
     def write(self, name: str, content: bytes) -> None:
         """Write a file whole: under another name first, so that a killed run leaves no half file under its own."""
         self._store.create_dir(self._path, recursive=True)
-        with self._store.open_output_stream(f"{self._path}/{name}.part") as stream:
+        with self._store.open_output_stream(f"{self._path}/{name}{PART}") as stream:
             stream.write(content)
-        self._store.move(f"{self._path}/{name}.part", f"{self._path}/{name}")
+        self._store.move(f"{self._path}/{name}{PART}", f"{self._path}/{name}")
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, None when it is not there."""

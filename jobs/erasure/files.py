@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from pyarrow.fs import FileSelector, SubTreeFileSystem
 from jobs.errors import NotErased
 
 ROWS = 64 * 1024  # In a row group: an engine reads row groups side by side.
+FEW = 2  # Bytes for each value of a column that is read as a dictionary, in which a word is looked for once.
 PLAIN = {"string_view": pa.string(), "binary_view": pa.binary()}
 Change = Callable[[pa.Table], tuple[pa.Table, int]]
 
@@ -55,15 +57,29 @@ def head(store: SubTreeFileSystem, path: str) -> tuple[pa.Schema, list[bytes]]:
 
 
 def groups(store: SubTreeFileSystem, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
-    """The row groups of a Parquet file, one after the other. Raises NotErased."""
+    """The row groups of a Parquet file, one after the other; texts of which there are few come as dictionaries. Raises
+    NotErased."""
     with reading(store, path):
-        file = pq.ParquetFile(store.open_input_file(path))
+        with pq.ParquetFile(store.open_input_file(path)) as file:
+            few = _few(file.metadata)
+        file = pq.ParquetFile(store.open_input_file(path), read_dictionary=few)
     with closing(file):
         there = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
         for number in range(file.num_row_groups):
             with reading(store, path):
                 rows = _plain(file.read_row_group(number, columns=there))
             yield rows
+
+
+def _few(footer: pq.FileMetaData) -> list[str]:
+    """The columns of texts of which a file has few."""
+    sizes: dict[str, int] = {}
+    for group in range(footer.num_row_groups):
+        for number in range(footer.num_columns):
+            column = footer.row_group(group).column(number)
+            if column.physical_type == "BYTE_ARRAY" and "." not in column.path_in_schema:
+                sizes[column.path_in_schema] = sizes.get(column.path_in_schema, 0) + column.total_uncompressed_size
+    return [name for name, size in sizes.items() if size <= FEW * footer.num_rows]
 
 
 def _plain(rows: pa.Table) -> pa.Table:
@@ -75,15 +91,27 @@ def _plain(rows: pa.Table) -> pa.Table:
 def rewritten(store: SubTreeFileSystem, path: str, change: Change) -> Rewritten | None:
     """A file with what ``change`` makes of the rows of another (those that stay, and how many were changed), beside it; None, and
     no file, where that is the same."""
-    if not any(len(after) != len(before) or altered for before in groups(store, path) for after, altered in (change(before),)):
-        return None
     folder, _, _ = path.rpartition("/")
     made = f"{folder}/part-{uuid.uuid4()}.snappy.parquet".lstrip("/")
     gone = changed = rows = 0
-    schema, _ = head(store, path)
-    with store.open_output_stream(made) as out, pq.ParquetWriter(out, schema, compression="snappy") as writer:
-        for before in groups(store, path):
+    with ExitStack() as opened:
+        write: Callable[[pa.Table], None] | None = None
+        for number, before in enumerate(groups(store, path)):
             after, altered = change(before)
+            if write is None:
+                if len(after) == len(before) and not altered:
+                    rows += len(after)
+                    continue
+                write = _writing(store, made, head(store, path)[0], opened)
+                for earlier in islice(groups(store, path), number):
+                    write(earlier)
             gone, changed, rows = gone + len(before) - len(after), changed + altered, rows + len(after)
-            writer.write_table(after.cast(schema), row_group_size=ROWS)
-    return Rewritten(made, store.get_file_info(made).size, rows, gone, changed)
+            write(after)
+    return None if write is None else Rewritten(made, store.get_file_info(made).size, rows, gone, changed)
+
+
+def _writing(store: SubTreeFileSystem, path: str, schema: pa.Schema, opened: ExitStack) -> Callable[[pa.Table], None]:
+    """What writes rows to a new file, which is whole when ``opened`` is closed."""
+    out = opened.enter_context(store.open_output_stream(path))
+    writer = opened.enter_context(pq.ParquetWriter(out, schema, compression="snappy"))
+    return lambda rows: writer.write_table(rows.cast(schema), row_group_size=ROWS)

@@ -47,8 +47,9 @@ def _count(store: SubTreeFileSystem, path: str, words: Words) -> int:
 
 def _texts(store: SubTreeFileSystem, path: str) -> Iterator[pa.ChunkedArray]:
     """Every text of a Parquet file, those within structures too, and the notes in its footer."""
-    yield pa.chunked_array([pa.array(head(store, path)[1], pa.binary())])
-    for rows in groups(store, path):
+    schema, notes = head(store, path)
+    yield pa.chunked_array([pa.array(notes, pa.binary())])
+    for rows in groups(store, path, [field.name for field in schema if is_text(field.type) or pa.types.is_nested(field.type)]):
         for column in rows.flatten().columns:
             yield from _flat(column)
 
@@ -57,8 +58,6 @@ def _flat(column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
     kind = column.type
     if is_text(kind):
         yield column
-    elif pa.types.is_dictionary(kind):
-        yield from _flat(column.cast(kind.value_type))
     elif pa.types.is_struct(kind):
         for part in pa.table({"c": column}).flatten().columns:
             yield from _flat(part)

@@ -17,6 +17,8 @@ from jobs.erasure.words import Mask, Words, is_text
 # Columns that say whom a row is about, by what they hold; a row with another's beside a key of theirs (``IN_PLACE``) stays.
 NAMES, KEYS = ("identity", "left_identity", "right_identity"), ("person_key", "other_key")
 IN_PLACE = ("person", "from_key", "to_key")
+KINDS = ("identities", "keys", "pseudonyms", "records", "places", "mentions", "values")
+PAYLOAD = "payload"  # An envelope, by its ``batch_id`` and ``position``.
 OF_VALUES = ("vault.frequency",)  # How often values of matching occur: those that nobody else has are theirs.
 
 
@@ -29,38 +31,56 @@ def owning(table: Table) -> tuple[str, ...]:
     return tuple(c.name for c in table.columns if c.name in known or table.name in OF_VALUES)
 
 
-def about(table: Table, rows: pa.Table, traces: Traces) -> Mask:
+class Sought:
+    """What a pass looks for in rows, as arrays that columns are held against; made of traces as they are then."""
+
+    def __init__(self, traces: Traces) -> None:
+        kinds = {name: getattr(traces, name) for name in KINDS}
+        kinds |= {"released": traces.pseudonyms | traces.shared, "in_place": traces.keys | traces.identities}
+        self._kinds = {name: pa.array(values, pa.string()) for name, values in kinds.items()}
+        self.tokens = traces.tokens
+
+    def among(self, kind: str, values: Any) -> Mask:
+        """Which values are among those of a kind; null is not."""
+        wanted = self._kinds[kind]
+        if not len(wanted) or not len(values):
+            return np.zeros(len(values), dtype=bool)
+        return np.asarray(pc.is_in(values.cast(pa.string()), value_set=wanted).to_numpy(), dtype=bool)
+
+
+def about(table: Table, rows: pa.Table, sought: Sought) -> Mask:
     """Which rows of a table are about people who are to be forgotten."""
     names, found = set(rows.column_names), [np.zeros(len(rows), dtype=bool)]
     source = _source(table, rows)
     if source is not None and "source_person_id" in names:
-        found.append(_among(_joined(source, rows["source_person_id"]), traces.identities))
+        found.append(sought.among("identities", _joined(source, rows["source_person_id"])))
     if source is not None and "record_id" in names:
-        found.append(_among(_joined(source, rows["record_id"]), traces.records))
+        found.append(sought.among("records", _joined(source, rows["record_id"])))
     if table.zone is Zone.RAW and {"batch_id", "position"} <= names:
-        found.append(_among(_joined(rows["batch_id"], rows["position"]), traces.places))
+        found.append(sought.among("places", _joined(rows["batch_id"], rows["position"])))
     if table.name in OF_VALUES:
-        found.append(_among(_joined(rows["role"], rows["value"]), traces.values))
-    released = traces.pseudonyms | traces.shared
-    for columns, wanted in ((NAMES, traces.identities), (KEYS, traces.keys), (("pseudonym",), traces.pseudonyms),
-                            (_pseudonyms(table), released)):
-        found += [_among(rows[column], wanted) for column in columns if column in names]
+        found.append(sought.among("values", _joined(rows["role"], rows["value"])))
+    for columns, kind in ((NAMES, "identities"), (KEYS, "keys"), (("pseudonym",), "pseudonyms"),
+                          (_pseudonyms(table), "released")):
+        found += [sought.among(kind, rows[column]) for column in columns if column in names]
     return reduce(np.logical_or, found)
 
 
-def without(table: Table, rows: pa.Table, traces: Traces, words: Words) -> tuple[pa.Table, int]:
+def without(table: Table, rows: pa.Table, sought: Sought, words: Words) -> tuple[pa.Table, int]:
     """The rows of a table that are about others, words of people who are to be forgotten replaced in them; in how many rows."""
-    stay = rows.filter(pa.array(~about(table, rows, traces)))
+    stay = rows.filter(pa.array(~about(table, rows, sought)))
     altered = np.zeros(len(stay), dtype=bool)
+    if PAYLOAD in stay.column_names and not sought.among("mentions", _joined(stay["batch_id"], stay["position"])).any():
+        return stay, 0  # Every payload was looked through when people were looked for.
     for number, column in enumerate(stay.schema):
         if column.name in IN_PLACE:
-            hits = _among(stay[column.name], traces.keys | traces.identities)
+            hits = sought.among("in_place", stay[column.name])
         elif is_text(column.type):
             hits = _hits(stay[column.name], words)
         else:
             continue
         if hits.any():
-            stay = stay.set_column(number, column, _replaced(stay[column.name], hits, traces, words))
+            stay = stay.set_column(number, column, _replaced(stay[column.name], hits, sought.tokens, words))
             altered |= hits
     return stay, int(altered.sum())
 
@@ -69,14 +89,14 @@ def _hits(column: pa.ChunkedArray, words: Words) -> Mask:
     return np.concatenate([np.zeros(0, dtype=bool), *(words.rows(chunk) for chunk in column.chunks)])
 
 
-def _replaced(column: pa.ChunkedArray, hits: Mask, traces: Traces, words: Words) -> pa.Array:
+def _replaced(column: pa.ChunkedArray, hits: Mask, tokens: dict[str, str], words: Words) -> pa.Array:
     """A column with tokens in place of what it holds of them."""
     values: list[Any] = column.to_pylist()
     for row in np.flatnonzero(hits):
         value = values[row]
         content = value if isinstance(value, bytes) else value.encode()
-        whole = traces.tokens.get(content.decode(errors="replace"))
-        made = whole.encode() if whole else words.replaced(content, traces.tokens)
+        whole = tokens.get(content.decode(errors="replace"))
+        made = whole.encode() if whole else words.replaced(content, tokens)
         values[row] = made if isinstance(value, bytes) else made.decode()
     return pa.array(values, column.type)
 
@@ -94,10 +114,3 @@ def _pseudonyms(table: Table) -> tuple[str, ...]:
 
 def _joined(first: Any, second: Any) -> Any:
     return pc.binary_join_element_wise(*(part.cast(pa.string()) for part in (first, second)), "/")
-
-
-def _among(values: Any, wanted: set[str]) -> Mask:
-    """Which values are wanted; null is not."""
-    if not wanted or not len(values):
-        return np.zeros(len(values), dtype=bool)
-    return pc.is_in(values.cast(pa.string()), value_set=pa.array(sorted(wanted), pa.string())).to_numpy()

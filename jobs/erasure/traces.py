@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass, field, fields
 from typing import Any
+
+import msgspec
 
 
 @dataclass
@@ -14,10 +15,11 @@ class Traces:
 
     identities: names ``source/source_person_id``. met: those of which anything was found. keys: person keys. pseudonyms: in
     any domain and epoch; shared: those of somebody else by now who was one person with them in a release. records:
-    ``source/record_id``. places: ``batch_id/position`` of envelopes. values: ``role/value`` of matching that nobody else has.
-    words: values that nobody else has, looked for in bytes. tokens: what is written in place of a word, or of a key, where
-    the rest of a row is somebody else's; drawn, so that nothing leads back. counts: how many rows of a file (``table/path``)
-    went and how many were changed. extracts: pseudonyms of theirs in an extract of which its recipient was not told yet.
+    ``source/record_id``. places: ``batch_id/position`` of envelopes; mentions: of those about others that hold a word of theirs.
+    values: ``role/value`` of matching that nobody else has. words: values that nobody else has, looked for in bytes. tokens: what
+    is written in place of a word, or of a key, where the rest of a row is somebody else's; drawn, so that nothing leads back.
+    counts: how many rows of a file (``table/path``) went and how many were changed. extracts: pseudonyms of theirs in an extract
+    of which its recipient was not told yet.
     """
 
     identities: set[str] = field(default_factory=set)
@@ -27,6 +29,7 @@ class Traces:
     shared: set[str] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
     places: set[str] = field(default_factory=set)
+    mentions: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -53,13 +56,12 @@ class Traces:
 
     def written(self) -> bytes:
         """As JSON."""
-        return json.dumps({f.name: value if isinstance(value := getattr(self, f.name), dict) else sorted(value)
-                           for f in fields(self)}).encode()
+        return msgspec.json.encode({f.name: getattr(self, f.name) for f in fields(self)}, order="deterministic")
 
     @classmethod
     def read(cls, content: bytes) -> Traces:
         """From JSON."""
-        given: dict[str, Any] = json.loads(content)
+        given: dict[str, Any] = msgspec.json.decode(content)
         made = cls(tokens=given.pop("tokens"), counts=given.pop("counts"), extracts=given.pop("extracts"))
         for name, values in given.items():
             getattr(made, name).update(values)

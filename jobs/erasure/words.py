@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
@@ -17,25 +18,44 @@ GOES_ON = np.zeros(256, dtype=bool)
 GOES_ON[[*range(48, 58), *range(65, 91), *range(97, 123), *range(128, 256)]] = True
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
 MOST_BYTES = 2**28  # Looked through at once.
+FEW_BYTES = 2**18  # Words of so many in all get an automaton of full tables, twice as fast: some hundred bytes for each.
+FIRST = 1024
 
 
 class Words:
     """A set of words, each the UTF-8 of a value; a place where one stands is found in bytes and in columns of text."""
 
     def __init__(self, words: Collection[str]) -> None:
-        from ahocorasick_rs import BytesAhoCorasick
+        from ahocorasick_rs import BytesAhoCorasick, Implementation
 
         self._words = sorted(word.encode() for word in words if word)
-        self._automaton = BytesAhoCorasick(self._words) if self._words else None
+        kind = Implementation.DFA if sum(map(len, self._words)) <= FEW_BYTES else None
+        self._automaton = BytesAhoCorasick(self._words, implementation=kind) if self._words else None
+        self._whole, self._sizes = pa.array(self._words, pa.large_binary()), sorted(set(map(len, self._words)))
 
     def rows(self, texts: pa.Array) -> Mask:
-        """Which values of a text or binary array hold a word, as a mask of its length."""
+        """Which values of a text or binary array, or of a dictionary of such, hold a word, as a mask of its length."""
+        if pa.types.is_dictionary(texts.type):
+            held = pc.take(pa.array(self.rows(texts.dictionary)), texts.indices)
+            return np.asarray(held.fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
         found = np.zeros(len(texts), dtype=bool)
-        for first, part in _parts(texts):
-            content, ends = _joined(part)
+        for first, part in _parts(texts) if self._words else ():
+            values = part.cast(pa.large_binary())
+            content, ends = _joined(values)
+            if (are_whole := self._whole_in(content, np.diff(ends, prepend=0))) is not None:
+                if are_whole:
+                    found[first:first + len(values)] = pc.is_in(values, value_set=self._whole).to_numpy(zero_copy_only=False)
+                continue
             starts, _ = self._places(content, ends)
             found[first + np.searchsorted(ends, starts, side="right")] = True
         return found
+
+    def _whole_in(self, content: Bytes, sizes: Numbers) -> bool | None:
+        """Whether values of some sizes, one after the other, may be words as wholes; None where a word may stand within one."""
+        least, most = (int(sizes.min()), int(sizes.max())) if len(sizes) else (0, 0)
+        if most <= self._sizes[0] or (GOES_ON[content[:FIRST]].all() and GOES_ON[content].all()):
+            return any(least <= size <= most for size in self._sizes)
+        return None
 
     def places(self, content: bytes | Bytes) -> Iterator[tuple[int, int]]:
         """Start and end of each place in bytes where a whole word stands, in their order; none lies in another."""
@@ -71,6 +91,7 @@ class Words:
 
 def is_text(kind: pa.DataType) -> bool:
     """Whether values of an Arrow type are looked through."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return any(fits(kind) for fits in TEXTS) or str(kind) in ("string_view", "binary_view")
 
 
@@ -80,8 +101,8 @@ def _parts(texts: pa.Array) -> Iterator[tuple[int, pa.Array]]:
     return ((start, texts.slice(start, step)) for start in range(0, len(texts), step))
 
 
-def _joined(texts: pa.Array) -> tuple[Bytes, Numbers]:
-    """All values one after the other, and where each ends."""
-    _, offsets, content = (values := texts.cast(pa.large_binary())).buffers()
+def _joined(values: pa.Array) -> tuple[Bytes, Numbers]:
+    """All values of a large binary array one after the other, and where each ends."""
+    _, offsets, content = values.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)[values.offset:values.offset + len(values) + 1]
     return np.frombuffer(content or b"", dtype=np.uint8)[int(ends[0]):int(ends[-1])], ends[1:] - ends[0]

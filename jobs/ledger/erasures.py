@@ -47,6 +47,13 @@ def mark(lake: Lake, erasure: int, lost: Iterable[tuple[str, int, str, int]]) ->
         lake.merge_arrow(RELEASES, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(RELEASES))))
 
 
+def lost(lake: Lake, pin: dict[str, Any]) -> int:
+    """How many rows a product of a release has lost since it was pinned, because people were forgotten."""
+    wanted = (pc.field("release_group") == pin["release_group"]) & (pc.field("number") == pin["number"])
+    rows = lake.arrow(RELEASES, filters=wanted & (pc.field("product") == pin["product"]))
+    return sum(rows["rows"].to_pylist())
+
+
 def keep_copy(lake: Lake, extract_id: str, name: str, sha256: str, erasure: int) -> None:
     """Keep what our copy of a file of an extract is, now that people were taken out of it."""
     row = {"extract_id": extract_id, "name": name, "sha256": sha256, "erasure": erasure}

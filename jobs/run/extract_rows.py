@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Recipient
-from jobs.ledger import accounts
+from jobs.ledger import accounts, erasures
 from jobs.ledger.accounts import Entry
 from jobs.run import entitled, linkage, pseudonyms
 from jobs.run.gated import gate
@@ -66,6 +66,8 @@ def _permitted(shell: Shell, recipient: Recipient, extract_id: str, pin: dict[st
     judged = work.keep("judged", rows.join(entitled.decisions(shell, recipient, snapshot, now), "person_key", "inner"))
     entries = [Entry(product.table.name, r["outcome"], r["reason_code"], r["rows"], r["people"])
                for r in permit.account(judged.selectExpr("*", "'-' AS source", "'-' AS source_person_id")).collect()]
+    if erased := erasures.lost(shell.lake, pin):
+        entries.append(Entry(product.table.name, "erased", "forgotten", erased))
     accounts.hold(extract_id, pin["rows"], entries)
     return entries, judged.where("is_permitted")
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow.compute as pc
+from pyarrow.fs import SubTreeFileSystem
 
 from contracts.model import Table
 from contracts.vocabulary import DataCategory, Zone
 from jobs.erasure.files import Rewritten, files_of, rewritten
 from jobs.erasure.log import stand_in
-from jobs.erasure.look import Looked, look
-from jobs.erasure.rows import owning, without
+from jobs.erasure.look import THREADS, Looked, look
+from jobs.erasure.rows import Sought, owning, without
 from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
-from jobs.files import ERASING, WORK, Files
+from jobs.files import ERASING, PART, WORK, Files
 from jobs.ledger import accounts, batches, erasures, releases
-from jobs.run import asking, forgotten_extracts, pins, suppression, traces
+from jobs.run import asking, forgotten_extracts, kept, pins, suppression, traces
 from jobs.run.asking import Person, Question
 from jobs.run.land import healed
 from jobs.run.shell import Report, Shell, open_shell
@@ -29,9 +31,7 @@ from jobs.storage import arrow_files
 
 LONGEST_REASON = 500
 PLAN = "traces.json"
-# Kept by law: who reports a suspected adverse event must be able to follow it up (Directive 2001/83/EC article 107, GDPR article
-# 17(3)(b) and (c)).
-KEPT = (Zone.SAFETY,)
+KEPT = (Zone.SAFETY,)  # By law: jobs/run/kept.py says which, and what of raw.
 PERSONAL = tuple(c for c in DataCategory if c not in (DataCategory.TECHNICAL, DataCategory.AGGREGATED))
 
 
@@ -57,33 +57,32 @@ def carry_out(shell: Shell, asked: set[Person], reason: str, officer: str) -> No
     """Forget people in a stage that is alone in the house, as an officer decided."""
     settings, plan = shell.settings, plan_of(shell.settings)
     row = _begun(shell, reason, officer, len(asked), plan.read(PLAN) is not None)
-    kept = pins.standing(shell.lake, shell.catalog)
-    found = traces.known(shell, asked, kept.versions(traces.LINK))
+    found = traces.known(shell, asked)
     if (left := plan.read(PLAN)) is not None:
         found.add(Traces.read(left))
     plan.write(PLAN, found.written())
-    _search(shell, found, kept)
+    _search(shell, found, pins.standing(shell.lake, shell.catalog))
     row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
     plan.write(PLAN, found.written())
     # Of whom nothing is known, nobody is kept out: the id may be mistaken, or somebody else's some day.
     erasures.suppress(shell.lake, suppression.references(settings, found.met), row["number"], row["begun_at"])
+    shell.report.facts.update(kept=kept.keep(shell, row["number"], found))
     for name in _tables(shell):
         _erase(shell, name, found, plan)
     untold = forgotten_extracts.tell(shell, found)
     plan.write(PLAN, found.written())
     forgotten_extracts.take_out(shell, row["number"], found)
     _recount(shell)
-    for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):  # What killed runs left.
-        Files(folder).clear()
+    _tidy(settings)
     _end(shell, row, found, _looked(shell, found), untold, plan)
 
 
-def _search(shell: Shell, found: Traces, kept: pins.Standing) -> None:
+def _search(shell: Shell, found: Traces, pinned: pins.Standing) -> None:
     """Take away what is only history, and find what is left of people."""
     for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
         healed(shell.lake, source)
     for name in _tables(shell):
-        shell.lake.sweep(name, kept.versions(name), hours=0)
+        shell.lake.sweep(name, pinned.versions(name), hours=0)
     traces.search(shell, found)
     forgotten_extracts.collect(shell, found)
 
@@ -124,12 +123,8 @@ def _is_personal(table: Table) -> bool:
 
 def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
     """Take people out of every file of a table. What a kill leaves beside the files that the log names, the next run sweeps."""
-    table, lake, words = shell.catalog.tables[name], shell.lake, Words(found.words)
-    store = arrow_files(lake.path(name))
-    made: dict[str, Rewritten] = {}
-    for path in files_of(store):
-        if (file := rewritten(store, path, lambda rows: without(table, rows, found, words))) is not None:
-            made[path] = file
+    lake, store = shell.lake, arrow_files(shell.lake.path(name))
+    made = _rewritten(store, shell.catalog.tables[name], found)
     if not made:
         return
     found.counts |= {f"{name}/{path}": [file.gone, file.changed] for path, file in made.items()}
@@ -142,6 +137,14 @@ def _erase(shell: Shell, name: str, found: Traces, plan: Files) -> None:
     shell.trail.writes(name)
 
 
+def _rewritten(store: SubTreeFileSystem, table: Table, found: Traces) -> dict[str, Rewritten]:
+    """What is to stand in for each file of a table that holds something of theirs."""
+    paths, sought, words = files_of(store), Sought(found), Words(found.words)
+    with ThreadPoolExecutor(THREADS) as threads:
+        made = threads.map(lambda path: rewritten(store, path, lambda rows: without(table, rows, sought, words)), paths)
+        return {path: file for path, file in zip(paths, made, strict=True) if file is not None}
+
+
 def _recount(shell: Shell) -> None:
     """Let batches that wait to be conformed have as many records as are left; the account of this pass tells of the others."""
     lake = shell.lake
@@ -149,6 +152,17 @@ def _recount(shell: Shell) -> None:
         for batch in batches.waiting(lake, source.id) if lake.exists(source.raw) else ():
             rows = lake.arrow(source.raw, columns=["position"], filters=pc.field("batch_id") == batch["batch_id"]).num_rows
             batches.record(lake, source.id, batch["number"], rows, batch["landed_at"])
+
+
+def _tidy(settings: Settings) -> None:
+    """Take away what killed runs left: work in progress, batches on their way, files that are there in part. Those may be
+    Parquet without its end, which nobody can look into."""
+    for folder in (f"{settings.lake_root}/{WORK}", str(settings.spool.resolve())):
+        Files(folder).clear()
+    lake = Files(settings.lake_root)
+    for name in lake.names():
+        if name.endswith(PART):
+            lake.remove(name)
 
 
 def _looked(shell: Shell, found: Traces) -> Looked:
@@ -164,8 +178,10 @@ def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untol
     now, counts = datetime.now(UTC), Counter[tuple[str, str]]()
     for path, (gone, changed) in found.counts.items():
         counts.update({(path.split("/")[0], "erased"): gone, (path.split("/")[0], "words_replaced"): changed})
-    accounts.write(shell.lake, f"erasure-{row['number']}", [
-        ("forget", accounts.Entry(name, outcome, "forgotten", n)) for (name, outcome), n in sorted(counts.items()) if n], now)
+    entries = [accounts.Entry(name, outcome, "forgotten", n) for (name, outcome), n in sorted(counts.items()) if n]
+    if shell.report.facts["kept"]:
+        entries.append(accounts.Entry(kept.RECORD, "kept", "legal_duty", shell.report.facts["kept"]))
+    accounts.write(shell.lake, f"erasure-{row['number']}", [("forget", entry) for entry in entries], now)
     sums = {kind: sum(n for (_, outcome), n in counts.items() if outcome == kind) for kind in ("erased", "words_replaced")}
     marked = _mark_releases(shell, row["number"])
     shell.report.facts.update(erasure=row["number"], people=row["people"], unknown=row["unknown"], rows=sums["erased"],
@@ -192,8 +208,7 @@ def _mark_releases(shell: Shell, erasure: int) -> int:
         where = (pin["release_group"], pin["number"], pin["product"])
         name = f"product.{pin['product']}"
         if name in shell.catalog.tables and _is_personal(shell.catalog.tables[name]):
-            key = shell.catalog.tables[name].key[0]
-            now = lake.arrow(name, pin["table_version"], columns=[key]).num_rows
+            now = lake.arrow(name, pin["table_version"], columns=[]).num_rows
             lost += [(*where, rows)] if (rows := pin["rows"] - now - told[where]) > 0 else []
     erasures.mark(lake, erasure, lost)
     return len(lost)

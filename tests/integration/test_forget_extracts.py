@@ -68,6 +68,18 @@ def test_the_recipient_is_told_and_our_copy_loses_them(home: Settings, sent: str
     assert again.facts["people"] == 0
 
 
+def test_what_killed_runs_left_in_part_goes(home: Settings, sent: str, store: Any, airflow: Users) -> None:
+    """The files of an extract that was never prepared, a batch and work in progress as a kill leaves them: the last bytes of a Parquet file are not there."""
+    data = held(home, sent).read(DATA) or b""
+    extract = Path(held(home, sent).folder)
+    left = [extract.parent / "prepared" / f"{DATA}.part", home.spool / "crm.parquet", home.home / "lake" / "_work" / "x" / "part-0.parquet"]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data[:-100])
+    assert forget(home, asked("person-3")).facts["found"] == 0
+    assert not any(path.exists() for path in left) and (extract / DATA).exists()
+
+
 def test_who_was_recalled_before_is_not_told_of_again(home: Settings, sent: str, store: Any, airflow: Users) -> None:
     name, other = pseudonym(home), pseudonym(home, "person-4")
     for person in ("person-3", "person-4"):
