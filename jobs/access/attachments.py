@@ -16,7 +16,7 @@ OTHER = ".bin"
 
 
 def attachments(content: Any) -> Iterator[tuple[str, bytes]]:
-    """File name (its sha256 and the ending of its kind) and bytes of each medium in a payload's content; an empty one has none."""
+    """Name (its sha256 and the ending of its kind) and bytes of each medium in a payload's content; of an empty one nothing."""
     if isinstance(content, dict):
         if isinstance(content.get("contentType"), str) and isinstance(content.get("data"), str):
             found = _decoded(content["data"])

@@ -17,7 +17,8 @@ class Bundle:
     """The Bundle of one access; entries are named by numbers of it, which say nothing about anybody."""
 
     def __init__(self, folder: Folder, access_id: str, at: datetime) -> None:
-        self._part, self._space, self.entries = folder.part(NAME), uuid.uuid5(uuid.NAMESPACE_URL, f"urn:concord:access:{access_id}"), 0
+        self._part, self.entries = folder.part(NAME), 0
+        self._space = uuid.uuid5(uuid.NAMESPACE_URL, f"urn:concord:access:{access_id}")
         head = {"resourceType": "Bundle", "type": "collection", "timestamp": at.isoformat()}
         self._part.write(msgspec.json.encode(head)[:-1])
 

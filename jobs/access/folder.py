@@ -22,18 +22,18 @@ ASIDE = ".concord-access-"  # What killed runs leave begins so; nothing else of 
 
 @dataclass
 class Part:
-    """One file under way: its content so far as a hash, its bytes, and its lines where it has any."""
+    """One file under way: its content so far as a hash, its size in bytes, and its lines where it has any."""
 
     stream: BinaryIO
     digest: Any = field(default_factory=hashlib.sha256)
-    bytes: int = 0
+    size: int = 0
     lines: int | None = None
 
     def write(self, content: bytes) -> None:
         """Append."""
         self.stream.write(content)
         self.digest.update(content)
-        self.bytes += len(content)
+        self.size += len(content)
 
 
 class Folder:
@@ -66,7 +66,7 @@ class Folder:
 
     def files(self) -> list[dict[str, Any]]:
         """Name, bytes, sha256 and lines of each file so far, by name."""
-        return [{"name": name, "bytes": part.bytes, "sha256": part.digest.hexdigest(),
+        return [{"name": name, "bytes": part.size, "sha256": part.digest.hexdigest(),
                  **({"lines": part.lines} if part.lines is not None else {})} for name, part in sorted(self._parts.items())]
 
     def end(self, said: dict[str, Any]) -> str:
@@ -76,8 +76,8 @@ class Folder:
 
 
 def refuse_unfit(out: Path, homes: tuple[Path, ...]) -> None:
-    """Raise ConfigurationError, without the name, unless a folder of that name can be made: it is not there or empty, what it is to
-    lie in is there, and lies in none of ``homes``, where an erasure would find it and readers might."""
+    """Raise ConfigurationError, which does not repeat the name, unless such a folder can be made: it is not there or empty, and
+    lies in a folder that is there and in none of ``homes``, where an erasure would find it and readers might."""
     if out.is_symlink() or (out.exists() and not (out.is_dir() and not any(out.iterdir()))):
         raise ConfigurationError("--out is there already and no empty folder; name another one, or empty it")
     if not out.parent.is_dir():

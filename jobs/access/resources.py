@@ -46,10 +46,11 @@ def _patient(row: Row) -> Resource:
 def _observation(row: Row) -> Resource:
     quantity = {"value": row["value"], "unit": _text(row["unit_code"]), **_coded(UCUM, row["unit_code"])}
     has_value = row["value"] is not None and math.isfinite(row["value"])
-    device = {"identifier": _identifier(f"{OURS}:device_id:{row['source']}", row["device_id"])} if _text(row["device_id"]) else None
-    return {"resourceType": "Observation", "identifier": [_record(row)], "status": row["status_code"], "code": _concept(LOINC, row["code"]),
+    device = _identifier(f"{OURS}:device_id:{row['source']}", row["device_id"])
+    return {"resourceType": "Observation", "identifier": [_record(row)], "status": row["status_code"],
+            "code": _concept(LOINC, row["code"]), "device": {"identifier": device} if device["value"] else None,
             "subject": _subject(row), "effectiveDateTime": _time(row["effective_at"]), "issued": _time(row["recorded_at"]),
-            "valueQuantity": _full(quantity) if has_value else None, "device": device,
+            "valueQuantity": _full(quantity) if has_value else None,
             "dataAbsentReason": None if has_value else _concept(f"{TERMS}/data-absent-reason", "error")}
 
 
@@ -77,8 +78,9 @@ def _consent(row: Row) -> Resource:
                  "dataPeriod": _period(row["data_from_at"], row["data_to_at"]),
                  "class": _listed(_full(_coded(f"{OURS}:data_category", row["data_category_code"]))),
                  "action": _listed(_concept(f"{OURS}:channel", row["channel_code"]))}
-    return {"resourceType": "Consent", "identifier": [_record(row)], "status": status, "scope": _concept(f"{TERMS}/consentscope", "patient-privacy"),
-            "category": [_concept(LOINC, "59284-0")], "patient": _subject(row), "dateTime": _time(row["recorded_at"]),
+    return {"resourceType": "Consent", "identifier": [_record(row)], "status": status,
+            "scope": _concept(f"{TERMS}/consentscope", "patient-privacy"), "category": [_concept(LOINC, "59284-0")],
+            "patient": _subject(row), "dateTime": _time(row["recorded_at"]),
             "policyRule": _concept(f"{TERMS}/v3-ActCode", "OPTIN" if decision == "permit" else "OPTOUT"),
             "provision": _full(provision)}
 
@@ -93,7 +95,8 @@ def _medication(row: Row) -> Resource:
 
 
 def _message(row: Row) -> Resource:
-    return {**_communication(row, row["channel_code"], row["posted_at"]), "sender": None if row["is_from_brand"] else _subject(row)}
+    sender = None if row["is_from_brand"] else _subject(row)
+    return {**_communication(row, row["channel_code"], row["posted_at"]), "sender": sender}
 
 
 def _interaction(row: Row) -> Resource:

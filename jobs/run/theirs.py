@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.model import Table
-from contracts.vocabulary import Zone
+from contracts.vocabulary import DataCategory, Zone
 from jobs.run import traces
 from jobs.run.asking import Person
 from jobs.run.identities import names
@@ -26,6 +26,7 @@ from jobs.run.shell import Shell
 from jobs.stages.people import own_key
 
 # Keys of persons never leave the vault, nor does their pseudonym go to one officer alone: `concord reidentify` asks for two.
+ABOUT_NOBODY = (DataCategory.TECHNICAL, DataCategory.AGGREGATED)
 NEVER_GIVEN = frozenset({"person_key", "other_key", "from_key", "to_key", "person"})
 PAIR = ("left_identity", "right_identity")
 
@@ -47,6 +48,7 @@ LEFT_OUT = {
     "vault.person": "person keys: drawn numbers by which the platform ties identities; they never leave it",
     "vault.pseudonym": "pseudonyms and the numbers of days by which dates are moved: what protects everybody's rows in products",
     "vault.held": "comparisons with identities that may be another person's (GDPR article 15(4))",
+    "vault.decision": "what reviewers said of pairs of accounts, in words that may name others (GDPR article 15(4))",
     "vault.frequency": "how often values occur among all people, for matching",
 }
 OF_LEDGERS = "counts, decisions and keyed digests about what the platform did, which name nobody"
@@ -75,7 +77,7 @@ def way(table: Table) -> Way | None:
 
 def left_out(table: Table) -> str | None:
     """Why no row of a table is given; None where some are, or it is about nobody."""
-    if way(table) is not None or table.zone is Zone.PRODUCT or not any(c.category not in ("technical", "aggregated") for c in table.columns):
+    if way(table) is not None or table.zone is Zone.PRODUCT or all(c.category in ABOUT_NOBODY for c in table.columns):
         return None
     return OF_LEDGERS if table.zone is Zone.LEDGER else LEFT_OUT.get(table.name, OF_DELETED)
 
@@ -89,11 +91,13 @@ def pseudonym_of(table: Table) -> str | None:
 class Theirs:
     """Who one person is: names ``source/source_person_id``, the keys that they have and had, how many matches with others wait.
 
-    ``strangers``: names of other people's identities with a slash in their id, which a payload could mean by a longer name.
+    ``met``: the identities that anything is known of; the one that was asked for may be none of them. ``strangers``: names of
+    other people's identities with a slash in their id, which a payload could mean by a longer name.
     """
 
     shell: Shell
     identities: frozenset[str]
+    met: set[str]
     keys: frozenset[str]
     strangers: frozenset[str]
     held: int
@@ -142,7 +146,7 @@ def who(shell: Shell, person: Person) -> Theirs:
     waiting = shell.lake.arrow(HELD, columns=["person_key", "other_key"])
     held = pc.or_(_among(waiting["person_key"], now), _among(waiting["other_key"], now))
     strangers = frozenset(name for name in every - known.identities if name.count("/") > 1)
-    return Theirs(shell, frozenset(known.identities), frozenset(known.keys), strangers, pc.sum(held).as_py() or 0)
+    return Theirs(shell, frozenset(known.identities), set(known.met), frozenset(known.keys), strangers, pc.sum(held).as_py() or 0)
 
 
 def rows(theirs: Theirs, table: Table, version: int) -> Iterator[dict[str, Any]]:
@@ -162,9 +166,10 @@ def rows(theirs: Theirs, table: Table, version: int) -> Iterator[dict[str, Any]]
         yield from batch.filter(mine).select(kept).to_pylist()
 
 
-def under(theirs: Theirs, batches: Iterator[pa.Table], column: str, domain: str, links: int | None, what: str) -> Iterator[dict[str, Any]]:
-    """Their rows among those under pseudonyms of a domain, without the pseudonym; links: the version of the links that were followed
-    when they were made. What stands under a key that others had then is withheld and counted."""
+def under(theirs: Theirs, batches: Iterator[pa.Table], column: str, domain: str, links: int | None,
+          what: str) -> Iterator[dict[str, Any]]:
+    """Their rows among those under pseudonyms of a domain, without the pseudonym; links: the version of the links by which they
+    were made. What stands under a key that others had then is withheld and counted."""
     alone, shared = theirs.at(links)
     mine, mixed = theirs.pseudonyms(domain, alone), theirs.pseudonyms(domain, shared)
     for batch in batches:
