@@ -14,11 +14,11 @@ Told = dict[str, Any]
 PERSONAL = tuple(c for c in DataCategory if c not in (DataCategory.TECHNICAL, DataCategory.AGGREGATED))
 STAYS = ("core.identity", "core.contact_point", "core.consent")
 CATEGORIES = {
-    DataCategory.IDENTIFYING: "what identifies you", DataCategory.CONTACT: "how you can be reached",
-    DataCategory.DEMOGRAPHIC: "sex, country, region, year of birth", DataCategory.HEALTH: "health",
-    DataCategory.BEHAVIOURAL: "what you did, where and when", DataCategory.FREE_TEXT: "texts, and payloads as sources sent them",
-    DataCategory.CONSENT_RECORD: "what you agreed to and refused",
-    DataCategory.PSEUDONYMOUS: "rows that name you by a pseudonym"}
+    DataCategory.IDENTIFYING: "What identifies you", DataCategory.CONTACT: "How you can be reached",
+    DataCategory.DEMOGRAPHIC: "Sex, country, region, year of birth", DataCategory.HEALTH: "Health",
+    DataCategory.BEHAVIOURAL: "What you did, where and when", DataCategory.FREE_TEXT: "Texts, and payloads as sources sent them",
+    DataCategory.CONSENT_RECORD: "What you agreed to and refused",
+    DataCategory.PSEUDONYMOUS: "Rows that name you by a pseudonym"}
 REASONS = {
     "names_others": "It names somebody else, too, and a copy may not infringe upon the rights of others (GDPR article 15(4)).",
     "names_nobody": "An id of yours stands in it, but it does not say whom it is about, so it may be about somebody else.",
@@ -42,7 +42,7 @@ AUTOMATED = (
     "their scores, are in data/vault.link.ndjson.",
     "Programs look through messages and readings for suspected side effects of medicines; a person decides what follows.",
     "Programs decide by your own statements, by purpose, recipient, category and time, which products your rows may be in.")
-SAFETY = {"of": "suspected side effects of medicines", "purposes": ["safety of medicines: they must be followed up and reported"],
+SAFETY = {"of": "Suspected side effects of medicines", "purposes": ["safety of medicines: they must be followed up and reported"],
           "legal_basis": "legal_obligation", "law": "Directive 2001/83/EC article 107"}
 PORTABILITY = (
     "data/*.ndjson has a JSON object a line, with table, version and row; fhir-bundle.json is a FHIR R4 Bundle of those rows "
@@ -57,7 +57,8 @@ def about(catalog: Catalog, tables: Mapping[str, int], sources: Mapping[str, Map
     met = [catalog.sources[name] for name in sorted(names & catalog.sources.keys())]
     products = [p for p in catalog.products.values() if p.table.name in sources or not sources.keys().isdisjoint(p.inputs)]
     return {
-        "access": access, "made_at": at, "identities": known["identities"],
+        "access": access, "made_at": at,
+        "identities": [who | {"system": catalog.sources[who["source"]].name} for who in known["identities"]],
         "15(1)(a) purposes": _purposes(met, products, sources), "15(1)(b) categories": _categories(catalog, sources),
         "15(1)(c) recipients": [_recipient(catalog, told) for told in recipients],
         "15(1)(d) storage": _storage(catalog, met, products, sources), "15(1)(e) rights": RIGHTS, "15(1)(f) complaint": COMPLAINT,
@@ -71,7 +72,7 @@ def about(catalog: Catalog, tables: Mapping[str, int], sources: Mapping[str, Map
 
 def _purposes(met: Iterable[Source], products: Iterable[Product], sources: Mapping[str, Any]) -> list[Told]:
     """For what, and on which legal basis: what each source collects, and what is made of it."""
-    asked = [{"of": f"what {s.name} sent", "purposes": [str(p) for p in (s.refusal.purposes if s.refusal else s.link_purposes)],
+    asked = [{"of": f"{s.name} (what it sent)", "purposes": [str(p) for p in (s.refusal.purposes if s.refusal else s.link_purposes)],
               "legal_basis": str(s.legal_basis), "law": _law(str(s.legal_basis))} for s in met]
     made = [{"of": f"{p.name} ({_part(p, sources)})", "purposes": [str(u) for u in p.purposes], "legal_basis": str(p.legal_basis),
              "law": p.basis_reason or _law(str(p.legal_basis))} for p in products]
@@ -114,16 +115,16 @@ def _recipient(catalog: Catalog, told: Told) -> Told:
 
 def _storage(catalog: Catalog, met: Iterable[Source], products: Iterable[Product], sources: Mapping[str, Any]) -> list[Told]:
     """How long, or what decides it."""
-    rows = [{"of": f"what {s.name} sent", "days": s.retention_days, "since": "the day it was received"} for s in met]
+    rows = [{"of": f"{s.name} (what it sent)", "days": s.retention_days, "since": "the day it was received"} for s in met]
     rows += [{"of": p.name, "days": p.retention_days, "since": "its release; the newest release stays"}
              for p in products if p.table.name in sources]
     if any(name in sources for name in STAYS):
-        rows.append({"of": "who you are, how you can be reached, what you agreed to and refused", "days": None,
+        rows.append({"of": "Who you are, how you can be reached, what you agreed to and refused", "days": None,
                      "since": "kept until you ask for it to be erased: without it nobody could honour a no"})
     if any(catalog.tables[name].zone is Zone.VAULT for name in sources if name in catalog.tables):
-        rows.append({"of": "which accounts are yours", "days": None, "since": "kept as long as the accounts are known"})
+        rows.append({"of": "Which accounts are yours", "days": None, "since": "kept as long as the accounts are known"})
     if "safety.candidate" in sources:
-        rows.append({"of": "suspected side effects of medicines", "days": None,
+        rows.append({"of": "Suspected side effects of medicines", "days": None,
                      "since": "kept as the law asks, after an erasure, too (GDPR article 17(3)(b))"})
     return rows
 

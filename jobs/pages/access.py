@@ -10,11 +10,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contracts.load import Catalog
+from contracts.vocabulary import DataCategory
 from jobs.access.copy import Copied, name_of
 from jobs.tables import minute
 
 LONGEST = 300  # Signs of a value that are shown; the file has all of it.
 EXTRACT = "Rows that were passed on"
+LAST = ("source_person_id", "record_id")  # Behind what somebody wants to read, as all that is technical.
 NOT_SHOWN = ("batch_id", "payload_sha256", "contract_version", "sha256", "run_id", "position")
 
 
@@ -37,10 +39,12 @@ def headline(tables: Mapping[str, Copied], said: Mapping[str, Any]) -> str:
 
 
 def _table(name: str, copied: Copied, catalog: Catalog) -> dict[str, Any]:
-    """A table with those columns in which one of the first rows has anything."""
+    """A table with those columns in which one of the first rows has anything, the technical ones last."""
     declared = catalog.tables.get(name)
-    columns = [c for c in (copied.shown[0] if copied.shown else {})
-               if c not in NOT_SHOWN and any(row.get(c) is not None for row in copied.shown)]
+    there = [c for c in (copied.shown[0] if copied.shown else {})
+             if c not in NOT_SHOWN and any(row.get(c) is not None for row in copied.shown)]
+    behind = {c.name for c in declared.columns if c.category is DataCategory.TECHNICAL or c.name in LAST} if declared else set()
+    columns = sorted(there, key=lambda name: name in behind and name != "source")
     versions = ", ".join(map(str, sorted(copied.versions))) or None
     return {"name": name, "description": declared.description if declared else EXTRACT, "rows": copied.rows,
             "left_over": copied.left_over, "file": name_of(name), "versions": versions, "columns": columns,
