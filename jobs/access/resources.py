@@ -29,7 +29,7 @@ def resource(table: str, version: int, row: Row) -> Resource | None:
         return None
     found = made(row)
     kind = found.pop("resourceType")
-    return _full({"resourceType": kind, "meta": {"source": f"{OURS}:table:{table}:version:{version}"}, **found})
+    return dict(_said({"resourceType": kind, "meta": {"source": f"{OURS}:table:{table}:version:{version}"}, **found}))
 
 
 def _patient(row: Row) -> Resource:
@@ -120,6 +120,16 @@ def _event(row: Row) -> Resource:
 MADE: dict[str, Callable[[Row], Resource]] = {
     "core.identity": _patient, "core.observation": _observation, "core.condition": _condition, "core.consent": _consent,
     "core.medication_event": _medication, "core.message": _message, "core.interaction": _interaction, "safety.candidate": _event}
+
+
+def _said(value: Any) -> Any:
+    """A resource without what is empty, at whatever depth: FHIR has no place for it."""
+    if isinstance(value, dict):
+        found = {name: inner for name, part in value.items() if (inner := _said(part)) is not None}
+        return found or None
+    if isinstance(value, list):
+        return [inner for part in value if (inner := _said(part)) is not None] or None
+    return value
 
 
 def _full(values: dict[str, Any] | None) -> dict[str, Any] | None:

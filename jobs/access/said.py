@@ -72,8 +72,8 @@ def about(catalog: Catalog, tables: Mapping[str, int], sources: Mapping[str, Map
 
 def _purposes(met: Iterable[Source], products: Iterable[Product], sources: Mapping[str, Any]) -> list[Told]:
     """For what, and on which legal basis: what each source collects, and what is made of it."""
-    asked = [{"of": f"{s.name} (what it sent)", "purposes": [str(p) for p in (s.refusal.purposes if s.refusal else s.link_purposes)],
-              "legal_basis": str(s.legal_basis), "law": _law(str(s.legal_basis))} for s in met]
+    asked = [{"of": f"{s.name} (what it sent)", "legal_basis": str(s.legal_basis), "law": _law(str(s.legal_basis)),
+              "purposes": [str(p) for p in (s.refusal.purposes if s.refusal else s.link_purposes)]} for s in met]
     made = [{"of": f"{p.name} ({_part(p, sources)})", "purposes": [str(u) for u in p.purposes], "legal_basis": str(p.legal_basis),
              "law": p.basis_reason or _law(str(p.legal_basis))} for p in products]
     return [*asked, *made, *([SAFETY] if "safety.candidate" in sources else [])]

@@ -42,8 +42,9 @@ def _withheld(theirs: Theirs, source: Source, row: Row, ids: frozenset[str], nam
     if not named:
         where = Words({name for name in ids if len(name) >= FEWEST_SIGNS})  # A shorter one stands in what is about nobody.
         return "names_nobody" if any(where.places(row["payload"] + b" " + (row["record_id"] or "").encode())) else None
-    is_theirs = all(name in ids or (name.rpartition("/")[2] in ids and f"{source.id}/{name}" not in theirs.strangers)
-                    for name in named)
+    ends = {name.rpartition("/")[2] for name in named & ids}
+    known = {name for name in named if f"{source.id}/{name}" in theirs.strangers}
+    is_theirs = all(name in ids or (name not in known and (name.rpartition("/")[2] in ids or name in ends)) for name in named)
     return "names_others" if named & ids and not is_theirs else None
 
 

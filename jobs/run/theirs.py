@@ -91,8 +91,8 @@ def pseudonym_of(table: Table) -> str | None:
 class Theirs:
     """Who one person is: names ``source/source_person_id``, the keys that they have and had, how many matches with others wait.
 
-    ``met``: the identities that anything is known of; the one that was asked for may be none of them. ``strangers``: names of
-    other people's identities with a slash in their id, which a payload could mean by a longer name.
+    ``met``: the identities that anything is known of; the one that was asked for may be none of them. ``strangers``: other
+    people's identities that a payload may mean by a name of theirs: one id is what the other ends in, as references do.
     """
 
     shell: Shell
@@ -141,11 +141,13 @@ def who(shell: Shell, person: Person) -> Theirs:
     """The identities that are one person with one that was named. One whose match waits for a review is another person."""
     known = traces.known(shell, {person}, ())
     links = shell.lake.arrow(LINK, columns=[*WHO, "person_key"])
-    every = set(names(links).to_pylist()) if links.num_rows else set()
     now = set(links.filter(_among(links["person_key"], known.keys))["person_key"].to_pylist())
     waiting = shell.lake.arrow(HELD, columns=["person_key", "other_key"])
     held = pc.or_(_among(waiting["person_key"], now), _among(waiting["other_key"], now))
-    strangers = frozenset(name for name in every - known.identities if name.count("/") > 1)
+    ends = {f"{source}/{name.rpartition('/')[2]}" for source, name in (name.split("/", 1) for name in known.identities)}
+    every = names(links)
+    alike = every.filter(pc.or_(pc.match_substring_regex(every, "/.*/"), _among(every, ends)))
+    strangers = frozenset(alike.to_pylist()) - known.identities
     return Theirs(shell, frozenset(known.identities), set(known.met), frozenset(known.keys), strangers, pc.sum(held).as_py() or 0)
 
 
