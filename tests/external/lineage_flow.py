@@ -20,6 +20,7 @@ from jobs.errors import StillHeld
 from jobs.lake import Lake
 from jobs.ledger import lineage
 from jobs.run import freshness, reidentify, review
+from jobs.run.access import access
 from jobs.run.asking import Question
 from jobs.run.by_hand import accept, restore
 from jobs.run.conform import conform
@@ -153,6 +154,9 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     freshness.record(settings)
     yield "freshness.all"
     person = {"source": "crm", "source_person_id": "person-5"}
+    access(settings, Question(json.dumps({"person": person, "reason": "asked", "token": "officers-token"}).encode()),
+           settings.home.parent / "copy")
+    yield "access.people"
     forget(settings, Question(json.dumps({"persons": [person], "reason": "asked", "token": "officers-token"}).encode()))
     yield "forget.people"
 
