@@ -143,6 +143,8 @@ def _listed(value: Any) -> list[Any] | None:
 
 def _text(value: str | None) -> str | None:
     """A text that says something, without the signs that FHIR's strings have no place for."""
+    if value and value.isprintable() and not value.isspace():
+        return value
     kept = "".join(sign for sign in value or "" if sign >= " " or sign in "\t\r\n")
     return kept if kept.strip() else None
 
