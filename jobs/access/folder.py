@@ -92,17 +92,21 @@ def whole(out: Path) -> Iterator[Folder]:
 
     What killed runs left beside it goes first. Raises ConfigurationError where something has that name by then.
     """
-    for left in out.parent.glob(f"{ASIDE}{out.name}-*"):
-        shutil.rmtree(left)
+    for left in out.parent.iterdir():
+        if left.name.startswith(f"{ASIDE}{out.name}-") and left.name.rpartition("-")[2].isdigit():
+            shutil.rmtree(left)
     place = out.parent / f"{ASIDE}{out.name}-{os.getpid()}"
     place.mkdir(mode=OWNERS)
     try:
         with ExitStack() as stack:
             yield Folder(place, stack)
-        os.rename(place, out)
-    except OSError as error:
-        if out.exists() and place.exists():
-            raise ConfigurationError(f"--out cannot be made ({error.strerror}); name a folder that is not there") from None
-        raise
+        _name(place, out)
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _name(place: Path, out: Path) -> None:
+    try:
+        os.rename(place, out)
+    except OSError as error:
+        raise ConfigurationError(f"--out cannot be made ({error.strerror}); name a folder that is not there") from None

@@ -30,6 +30,7 @@ from jobs.run.asking import Accessed, Person, Question
 from jobs.run.linking import LINK
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.run.theirs import Theirs, Way, way
+from jobs.run.traces import FEWEST_SIGNS
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 from jobs.stages.pseudonymise import digest
@@ -167,7 +168,7 @@ def _recipients(shell: Shell, whose: Theirs, copy: Copy) -> Iterator[dict[str, A
 
 def _told(shell: Shell, whose: Theirs) -> dict[str, Any]:
     """Who they are to us, what stayed out, and which tables are not given at all."""
-    names, withheld = (name.split("/", 1) for name in sorted(whose.met)), sorted(whose.withheld.items())
+    names, withheld = (name.split("/", 1) for name in sorted(whose.identities)), sorted(whose.withheld.items())
     return {"identities": [{"source": source, "source_person_id": name} for source, name in names],
             "withheld": [{"of": what, "reason": reason, "count": count} for (what, reason), count in withheld],
             "not_given": {name: why for name, table in shell.catalog.tables.items() if (why := theirs.left_out(table))}}
@@ -190,6 +191,8 @@ def _asked(shell: Shell, given: Accessed) -> tuple[Person, str]:
         raise ConfigurationError(f"no source is called so; there are {', '.join(sorted(shell.catalog.sources))}")
     if not reason or len(reason) > LONGEST_REASON:
         raise ConfigurationError(f"say why, in 1 to {LONGEST_REASON} characters: {shape}")
+    if len(given.person.source_person_id) >= FEWEST_SIGNS and given.person.source_person_id in reason:
+        raise ConfigurationError("the reason is kept and must name nobody; write for example the number of the letter")
     return given.person, reason
 
 

@@ -91,13 +91,12 @@ def pseudonym_of(table: Table) -> str | None:
 class Theirs:
     """Who one person is: names ``source/source_person_id``, the keys that they have and had, how many matches with others wait.
 
-    ``met``: the identities that anything is known of; the one that was asked for may be none of them. ``strangers``: other
-    people's identities that a payload may mean by a name of theirs: one id is what the other ends in, as references do.
+    ``strangers``: other people's identities that a payload may mean by a name of theirs: one id is what the other ends in, as in
+    references.
     """
 
     shell: Shell
     identities: frozenset[str]
-    met: set[str]
     keys: frozenset[str]
     strangers: frozenset[str]
     held: int
@@ -148,7 +147,7 @@ def who(shell: Shell, person: Person) -> Theirs:
     every = names(links)
     alike = every.filter(pc.or_(pc.match_substring_regex(every, "/.*/"), _among(every, ends)))
     strangers = frozenset(alike.to_pylist()) - known.identities
-    return Theirs(shell, frozenset(known.identities), set(known.met), frozenset(known.keys), strangers, pc.sum(held).as_py() or 0)
+    return Theirs(shell, frozenset(known.identities), frozenset(known.keys), strangers, pc.sum(held).as_py() or 0)
 
 
 def rows(theirs: Theirs, table: Table, version: int) -> Iterator[dict[str, Any]]:

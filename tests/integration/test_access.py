@@ -121,6 +121,7 @@ def test_it_fails_closed(home: Settings, tmp_path: Path, airflow: Users, monkeyp
     (asked("person-3", token="engineers-token"), NotAuthorised, "with that of an officer"),
     (asked("person-3", token=""), NotAuthorised, "nobody proved who asks"),
     (asked("person-3", reason=" "), ConfigurationError, "say why, in 1 to 500"), (asked("person-3", reason="x" * 501), ConfigurationError, "say why"),
+    (asked("person-3", reason="letter of person-3"), ConfigurationError, "must name nobody"),
     (asked(""), ConfigurationError, "name whose data is wanted"), (asked("person-3", source="person-3"), ConfigurationError, "no source is called so"),
     (Question(b'{"token": "officers-token", "reason": "x"}'), ConfigurationError, "name whose data is wanted"),
     (Question(b'{"person": "person-3"}'), ConfigurationError, "is not of the form")])

@@ -14,6 +14,7 @@ import pytest
 
 from contracts import catalog
 from jobs.connectors import Record
+from jobs.erasure.words import Words
 from jobs.run import land as landing
 from jobs.run import own_payloads, theirs
 from jobs.run.access import access
@@ -169,7 +170,7 @@ def told(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Settin
         record(3, person=ME, giver=OTHER, kind="dose", name="theirs-3"), record(4, person=OTHER, device="theirs-4"),
         record(5, person=OTHER, text=f"about {ME} theirs-5"), record(6, person=LONGER, device="theirs-6"),
         Record("events", None, f'{{"person": "{ME}", theirs-7'.encode(), False), record(8, person=f"{ME}2", device="theirs-8"),
-        Record("events", "events/9", json.dumps(reading(person=ME, device="mine-9")).replace(ME, ME).encode(), False)]
+        Record("events", "events/9", json.dumps(reading(person=ME, device="mine-9")).encode(), False)]
     monkeypatch.setattr(landing, "access", lambda _: None)
     monkeypatch.setattr(landing, "fetch", lambda *_: iter(records))
     landing.land(made, "probe")
@@ -213,6 +214,14 @@ def test_where_a_name_is_what_another_ends_in_nobody_can_tell_and_it_is_withheld
 def test_whom_a_payload_names(tmp_path: Path, mine: str, others: tuple[str, ...], names: set[str], is_given: bool) -> None:
     made = Settings(home=tmp_path, lake="")
     every = {f"crm/{name}" for name in (mine, *others)}
-    whose = theirs.Theirs(SimpleNamespace(settings=made), frozenset({f"crm/{mine}"}), set(), frozenset(), frozenset(every - {f"crm/{mine}"}), 0)
+    whose = theirs.Theirs(SimpleNamespace(settings=made), frozenset({f"crm/{mine}"}), frozenset(), frozenset(every - {f"crm/{mine}"}), 0)
     found = own_payloads._withheld(whose, catalog().sources["crm"], {"payload": b"", "record_id": None}, frozenset({mine}), names)
     assert (found is None) == is_given
+
+
+@pytest.mark.parametrize("name", ["a/b-12345", "\u00e9-12345", 'q"1234\\5', "plain-12345"])
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize("slash", ["/", "\\/"])
+def test_an_id_is_found_however_json_writes_it(name: str, is_ascii: bool, slash: str) -> None:
+    written = json.dumps({"person": name}, ensure_ascii=is_ascii).replace("/", slash).encode()
+    assert list(Words(own_payloads._forms(name)).rows(pa.array([written, b'{"person": "another"}'], pa.binary()))) == [True, False]

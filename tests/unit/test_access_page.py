@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.bundle import Bundle as R4Bundle
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import catalog
 from jobs.access import said
 from jobs.access.attachments import attachments
+from jobs.access.bundle import Bundle
 from jobs.access.copy import MOST_SHOWN, Copied, Copy, Once
 from jobs.access.folder import MANIFEST, whole
 from jobs.pages.access import LONGEST, cell, page
@@ -85,6 +87,17 @@ def test_a_folder_is_whole_or_not_there(tmp_path: Path) -> None:
         made.end({"access": "x"})
     listed = json.loads((tmp_path / "out" / MANIFEST).read_bytes())["files"]
     assert [(f["name"], f["bytes"], f.get("lines")) for f in listed] == [("data/x.ndjson", 16, 2), ("media/m.png", 1, None)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_bundle_is_json_however_many_resources_it_has(tmp_path: Path, count: int) -> None:
+    with whole(tmp_path / "out") as made:
+        bundle = Bundle(made, "a" * 16, NOW)
+        for _ in range(count):
+            bundle.add({"resourceType": "Patient"})
+        bundle.end()
+    text = (tmp_path / "out/fhir-bundle.json").read_bytes()
+    assert len(json.loads(text).get("entry", [])) == count and R4Bundle.model_validate_json(text).type == "collection"
 
 
 @given(st.binary(max_size=30), st.sampled_from(["image/png", "image/svg+xml", "IMAGE/PNG; x=y", "../../etc/passwd", ""]))
