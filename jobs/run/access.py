@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,12 +105,12 @@ def _tables(shell: Shell, whose: Theirs, copy: Copy) -> None:
 def _payloads(shell: Shell, whose: Theirs, copy: Copy) -> None:
     """Copy payloads, the media in them, and what points to them."""
     for source in shell.catalog.sources.values():
-        places = set[tuple[str, int]]()
+        places = defaultdict[str, set[int]](set)
         if (version := _version(shell, shell.catalog.tables[source.raw])) < 0:
             continue
         for row, content in own_payloads.payloads(whose, source, version):
             copy.add(source.raw, version, row)
-            places.add((row["batch_id"], row["position"]))
+            places[row["batch_id"]].add(row["position"])
             for name, medium in attachments.attachments(content):
                 copy.medium(name, medium)
         for table in shell.catalog.tables.values():
@@ -118,11 +119,12 @@ def _payloads(shell: Shell, whose: Theirs, copy: Copy) -> None:
                     copy.add(table.name, version, row)
 
 
-def _pointing(shell: Shell, table: Table, version: int, places: set[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    batches = pa.array(sorted({batch for batch, _ in places}), pa.string())
+def _pointing(shell: Shell, table: Table, version: int, places: Mapping[str, set[int]]) -> Iterator[dict[str, Any]]:
+    """The rows of a version of a table that point to envelopes: positions by batch."""
+    batches = pa.array(sorted(places), pa.string())
     for rows in shell.lake.batches(table.name, version):
         near = rows.filter(pc.is_in(rows["batch_id"], value_set=batches)).to_pylist()
-        yield from (row for row in near if (row["batch_id"], row["position"]) in places)
+        yield from (row for row in near if row["position"] in places[row["batch_id"]])
 
 
 def _products(shell: Shell, whose: Theirs, copy: Copy) -> None:

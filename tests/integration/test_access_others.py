@@ -170,7 +170,8 @@ def told(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Settin
         record(3, person=ME, giver=OTHER, kind="dose", name="theirs-3"), record(4, person=OTHER, device="theirs-4"),
         record(5, person=OTHER, text=f"about {ME} theirs-5"), record(6, person=LONGER, device="theirs-6"),
         Record("events", None, f'{{"person": "{ME}", theirs-7'.encode(), False), record(8, person=f"{ME}2", device="theirs-8"),
-        Record("events", "events/9", json.dumps(reading(person=ME, device="mine-9")).encode(), False)]
+        Record("events", "events/9", json.dumps(reading(person=ME, device="mine-9")).encode(), False),
+        record(10, person=ME, value="much"), record(11, person=OTHER, value="much")]
     monkeypatch.setattr(landing, "access", lambda _: None)
     monkeypatch.setattr(landing, "fetch", lambda *_: iter(records))
     landing.land(made, "probe")
@@ -183,8 +184,9 @@ def told(tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch) -> Settin
 
 def test_payloads_about_them_alone_are_given_and_those_about_others_are_counted(told: Settings, tmp_path: Path, airflow: Users) -> None:
     report = copied(told, tmp_path / "out", ME, "probe")
-    assert sorted(r["record_id"] for r in rows(tmp_path / "out", "raw.probe")) == ["events/1", "events/2", "events/9"]
+    assert sorted(r["record_id"] for r in rows(tmp_path / "out", "raw.probe")) == ["events/1", "events/10", "events/2", "events/9"]
     assert holding(tmp_path / "out", *(f"theirs-{n}" for n in (4, 5, 6, 7, 8)), OTHER, LONGER) == []
+    assert [(r["record_id"], r["field"]) for r in rows(tmp_path / "out", "raw.probe__rejected")] == [("events/10", "value")]
     withheld = {(w["of"], w["reason"]): w["count"] for w in about(tmp_path / "out")["15(4) withheld"]}
     assert withheld == {("raw.probe", "names_others"): 2, ("raw.probe", "names_nobody"): 1} and report.facts["withheld"] == 3
 
