@@ -14,6 +14,7 @@ import typer
 from contracts import ContractError, catalog
 from contracts.exit_codes import ExitCode
 from jobs import (
+    cli_access,
     cli_anonymity,
     cli_audit,
     cli_budget,
@@ -255,6 +256,7 @@ cli_reidentify.add(app, _report)
 cli_keys.add(app, _report)
 cli_forget.add(app, _report)
 cli_suppression.add(app, _report)
+cli_access.add(app, _report)
 cli_recall.add(app, _known, _report)
 cli_rejected.add(app, _known)
 cli_replay.add(app, _known, _report)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from jobs.run.shell import Report
 
 ENDED = ("erasure {erasure}: {rows} rows are gone, and words of theirs in {changed} rows of others; {found} places were found "
-         "in {looked_at} files; {kept} payloads that tell of suspected adverse events are kept in safety.record; nothing was known of "
-         "{unknown} of {people} people")
+         "in {looked_at} files; {kept} payloads that tell of suspected adverse events are kept in safety.record; nothing was "
+         "known of {unknown} of {people} people")
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id in which an officer answered.")]
 TokenFile = Annotated[Path | None, typer.Option(help="File with the API token alone, which only you may read (mode 0600).")]
 LINE = '{"source": "crm", "source_person_id": "..."}'

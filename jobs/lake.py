@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,7 @@ from jobs.errors import IntegrityError, LakeError, LostRace, no_right
 from jobs.files import Files
 from jobs.races import TRIES, retried
 from jobs.schema import arrow_schema, refuse_other_columns
-from jobs.storage import arrow_files, scanned, storage_options
+from jobs.storage import opened, scanned, storage_options, streamed
 from jobs.versions import compacted, reach_back, swept
 from jobs.written import GONE, Rows, cast, checked, column_names, merge_statement, refuse_columns, refuse_keys, sound, with_gone
 
@@ -106,9 +106,7 @@ class Lake:
     def note(self, name: str, version: int | None = None) -> dict[str, Any]:
         """What was written beside the commit of that version (the newest by default); empty when nothing was."""
         found = self.ensure(name) if version is None else self._opened(name)
-        wanted = stamps.settled(found) if version is None else version
-        entries = found.history(found.version() - wanted + 1)
-        return next((stamps.told(entry) for entry in entries if entry.get("version") == wanted), {})
+        return stamps.beside(found, stamps.settled(found) if version is None else version)
 
     def done(self, name: str, once: str) -> int | None:
         """Number last committed under the transaction name ``once``, None when there was none."""
@@ -130,10 +128,11 @@ class Lake:
               filters: pc.Expression | None = None) -> pa.Table:
         """The table as Arrow, at a version when one is named: for ledger, vault and released products."""
         table = self.ensure(name) if version is None else self._opened(name)
-        if version is not None:
-            table.load_as_version(version)
-        files = arrow_files(self.path(name))  # Not those of delta-rs: a thread with one aborts Python's end (apache/arrow 39862).
-        return scanned(table.to_pyarrow_dataset(filesystem=files), columns, filters)
+        return scanned(opened(table, self.path(name), version), columns, filters)
+
+    def batches(self, name: str, version: int) -> Iterator[pa.Table]:
+        """The rows of a version of a table, some thousand at a time."""
+        return streamed(opened(self._opened(name), self.path(name), version))
 
     def append_arrow(self, name: str, rows: Rows, note: dict[str, Any] | None = None,
                      once: tuple[str, int] | None = None) -> None:

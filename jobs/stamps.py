@@ -49,6 +49,12 @@ def told(entry: dict[str, Any]) -> dict[str, Any]:
     return _object(entry.get("userMetadata")) if found is None else found
 
 
+def beside(table: Any, version: int) -> dict[str, Any]:
+    """The note beside the commit of one version of a DeltaTable, empty where there is none."""
+    entries = table.history(table.version() - version + 1)
+    return next((told(entry) for entry in entries if entry.get("version") == version), {})
+
+
 def foreign(table: Any) -> dict[str, Any] | None:
     """The newest commit that changed a DeltaTable, if it is none of ours; None for a table of an older lake, which no commit
     with a stamp made or gave its properties."""

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, SubTreeFileSystem
 
 from jobs.errors import NotErased
+from jobs.storage import plain
 
 ROWS = 64 * 1024  # In a row group: an engine reads row groups side by side.
 FEW = 2  # Bytes for each value of a column that is read as a dictionary, in which a word is looked for once.
-PLAIN = {"string_view": pa.string(), "binary_view": pa.binary()}
 Change = Callable[[pa.Table], tuple[pa.Table, int]]
 
 
@@ -52,7 +52,7 @@ def reading(store: SubTreeFileSystem, path: str) -> Iterator[None]:
 def head(store: SubTreeFileSystem, path: str) -> tuple[pa.Schema, list[bytes]]:
     """The schema of a Parquet file, and the notes in its footer. Raises NotErased."""
     with reading(store, path), store.open_input_file(path) as content, pq.ParquetFile(content) as file:
-        return (_plain(file.schema_arrow.empty_table()).schema,
+        return (plain(file.schema_arrow.empty_table()).schema,
                 [said for pair in (file.metadata.metadata or {}).items() for said in pair])
 
 
@@ -67,7 +67,7 @@ def groups(store: SubTreeFileSystem, path: str, columns: list[str] | None = None
         there = [c for c in columns if c in file.schema_arrow.names] if columns is not None else None
         for number in range(file.num_row_groups):
             with reading(store, path):
-                rows = _plain(file.read_row_group(number, columns=there))
+                rows = plain(file.read_row_group(number, columns=there))
             yield rows
 
 
@@ -80,12 +80,6 @@ def _few(footer: pq.FileMetaData) -> list[str]:
             if column.physical_type == "BYTE_ARRAY" and "." not in column.path_in_schema:
                 sizes[column.path_in_schema] = sizes.get(column.path_in_schema, 0) + column.total_uncompressed_size
     return [name for name, size in sizes.items() if size <= FEW * footer.num_rows]
-
-
-def _plain(rows: pa.Table) -> pa.Table:
-    """Rows with texts for views of texts, which delta-rs writes in a merge: Arrow 26 filters none, and nobody misses them."""
-    return rows.cast(pa.schema([field.with_type(PLAIN.get(str(field.type), field.type)) for field in rows.schema],
-                               rows.schema.metadata))
 
 
 def rewritten(store: SubTreeFileSystem, path: str, change: Change) -> Rewritten | None:

@@ -56,6 +56,14 @@ class Reversed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return "Reversed(...)"
 
 
+class Accessed(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose data is to be given to them, and why."""
+
+    person: Person | None = None
+    reason: str = ""
+    token: str = ""
+
+
 class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to forget, and why."""
 
@@ -79,11 +87,12 @@ class Proved(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
-G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Lifted, Proved)
+G = TypeVar("G", Accessed, Asked, Reviewed, Reversed, Forgotten, Lifted, Proved)
 LINE = '{"source": "crm", "source_person_id": "..."}'
 SHAPES = {Forgotten: '{"persons": [{"source": "crm", "source_person_id": "..."}], "reason": "...", "token": "..."}',
           Lifted: '{"persons": [{"source": "crm", "source_person_id": "..."}], "consented_at": "2026-11-01T12:00:00Z", '
                   '"reason": "...", "token": "..."}',
+          Accessed: '{"person": {"source": "crm", "source_person_id": "..."}, "reason": "...", "token": "..."}',
           Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
           Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '

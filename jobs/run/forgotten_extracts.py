@@ -56,7 +56,7 @@ def tell(shell: Shell, found: Traces) -> list[str]:
                           "that they can be told whom to delete")
             continue
         try:
-            found.extracts[name] = [one for one in found.extracts[name] if one not in _told(shell, entry)]
+            found.extracts[name] = [one for one in found.extracts[name] if one not in recalled(shell, entry)]
             while found.extracts[name]:
                 _send(shell, recipient, entry, found)
             found.extracts.pop(name)
@@ -101,7 +101,7 @@ def _send(shell: Shell, recipient: Recipient, entry: dict[str, Any], found: Trac
     found.extracts[extract_id] = [one for one in found.extracts[extract_id] if one not in told]
 
 
-def _told(shell: Shell, entry: dict[str, Any]) -> set[str]:
+def recalled(shell: Shell, entry: dict[str, Any]) -> set[str]:
     """Whom the notices that were sent of an extract name."""
     found, files = set[str](), _files(shell, entry)
     for row in withdrawals.recalls(shell.lake, entry["extract_id"]):

@@ -21,6 +21,7 @@ from jobs.errors import StillHeld
 from jobs.lake import Lake
 from jobs.ledger import lineage
 from jobs.run import audited, freshness, reidentify, review, suppression
+from jobs.run.access import access
 from jobs.run.asking import Question
 from jobs.run.by_hand import accept, restore
 from jobs.run.conform import conform
@@ -164,6 +165,9 @@ def _forgotten(settings: Settings) -> Iterator[str]:
     yield "forget.requests.all"
     audited.tell(settings, Question(json.dumps({"person": person, "token": "officers-token"}).encode()), lambda _: None)
     yield "audit.about.person"
+    access(settings, Question(json.dumps({"person": person, "reason": "asked", "token": "officers-token"}).encode()),
+           settings.home.parent / "copy")
+    yield "access.people"
     forget(settings, Question(json.dumps({"persons": [person], "reason": "asked", "token": "officers-token"}).encode()))
     yield "forget.people"
     suppression.lift(settings, Question(json.dumps({"persons": [person], "consented_at": datetime.now(UTC).isoformat(),
