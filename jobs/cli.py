@@ -37,6 +37,7 @@ from jobs import (
     cli_scrub,
     cli_table,
     cli_treat,
+    cli_where,
     cli_zones,
 )
 from jobs.errors import ConcordError, ConfigurationError, no_room
@@ -60,6 +61,7 @@ app.command()(cli_read.releases)
 app.command()(cli_scrub.scrub)
 app.command()(cli_media.strip_media)
 app.command()(cli_treat.treat)
+app.command()(cli_where.where)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
 

@@ -15,7 +15,7 @@ from jobs.versions import PROPERTIES
 
 IMPERSONAL = (DataCategory.TECHNICAL, DataCategory.AGGREGATED)
 NOTHING = {"delta.dataSkippingNumIndexedCols": "0"}
-OF = {"vault.pseudonym": ("domain", "epoch")}
+OF = {"vault.pseudonym": ("domain", "epoch"), "vault.whereabouts": ("table_name",)}
 
 
 def columns(name: str) -> list[str] | None:

@@ -63,16 +63,25 @@ class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
+class Sought(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom an officer looks for, and why."""
+
+    person: Person | None = None
+    reason: str = ""
+    token: str = ""
+
+
 class Proved(msgspec.Struct, forbid_unknown_fields=True):
     """Who asks, and nothing else."""
 
     token: str = ""
 
 
-G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Proved)
+G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Sought, Proved)
 LINE = '{"source": "crm", "source_person_id": "..."}'
 SHAPES = {Forgotten: '{"persons": [{"source": "crm", "source_person_id": "..."}], "reason": "...", "token": "..."}',
           Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
+          Sought: '{"person": {"source": "crm", "source_person_id": "..."}, "reason": "...", "token": "..."}',
           Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '
                     '{"source": "crm", "source_person_id": "..."}'}
