@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from jobs.ending import ending
+
 TokenFile = Annotated[Path | None, typer.Option(help="File with the API token alone, which only you may read (mode 0600).")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
@@ -18,7 +20,7 @@ def where(token_file: TokenFile = None, as_json: AsJson = False) -> None:
 
     Standard input is {"person": {"source": "crm", "source_person_id": "..."}, "reason": "...", "token": "..."}, with the token of
     an officer's log-in to Airflow (POST /auth/token); --token-file may hold the token instead. All identities that are one person
-    with the one named count; a match that waits for a review is another person. The audit keeps who asked and why, not about whom.
+    with the one named count; a match that waits for a review is another person. The audit keeps who asked and why, and of nobody.
     Versions whose files are gone are not told. What stands under a key that is somebody else's today is marked: it is of both.
 
     Example: concord where < question.json
@@ -30,6 +32,15 @@ def where(token_file: TokenFile = None, as_json: AsJson = False) -> None:
     from jobs.settings import Settings
 
     run(Settings(), Question(sys.stdin.buffer.read(MOST_BYTES), token_file), _document if as_json else _show)
+
+
+def main() -> None:
+    """Run this command alone, as ``concord where``. Arrow imports pandas wherever there is one, which takes half a second."""
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(where)
+    with ending():
+        app(args=sys.argv[2:], prog_name="concord where")
 
 
 def spans(versions: list[int]) -> str:

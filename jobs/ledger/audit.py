@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from jobs.lake import Lake
-from jobs.ledger import lineage
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 
@@ -44,11 +43,19 @@ class Trail:
 
 def close(settings: Settings, lake: Lake, trail: Trail, result: str) -> None:
     """Write the audit entry and the lineage event of a run that ended as ``result``."""
+    now = enter(settings, lake, trail, result)
+    from jobs.ledger import lineage
+
+    lineage.emit(settings, lake, trail.stage, trail.subject, trail.run_id, trail.inputs, trail.outputs,
+                 failed=result == "failed", at=now)
+
+
+def enter(settings: Settings, lake: Lake, trail: Trail, result: str) -> datetime:
+    """Write the audit entry of a run that ended as ``result``; when that was."""
     now = datetime.now(UTC)
     detail = {**trail.detail, **({"actor_proof": "airflow_token"} if trail.proved_actor else {})}
     row = {"run_id": trail.run_id, "stage": trail.stage, "subject": trail.subject, "result": result,
            "detail": json.dumps(detail, sort_keys=True, default=str),
            "actor": trail.proved_actor or settings.actor or getpass.getuser(), "at": now}
     lake.append_arrow(TABLE, pa.Table.from_pylist([row], schema=arrow_schema(lake.contract(TABLE))))
-    lineage.emit(settings, lake, trail.stage, trail.subject, trail.run_id, trail.inputs, trail.outputs,
-                 failed=result == "failed", at=now)
+    return now

@@ -6,13 +6,15 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from jobs.airflow_api import Holder
 from jobs.errors import ConfigurationError, NotAuthorised
-from jobs.run.shell import Shell
+
+if TYPE_CHECKING:
+    from jobs.ledger.audit import Trail
 
 ROLES = frozenset({"Officer", "Admin"})
 MOST_BYTES = 64 * 1024
@@ -87,6 +89,14 @@ SHAPES = {Forgotten: '{"persons": [{"source": "crm", "source_person_id": "..."}]
                     '{"source": "crm", "source_person_id": "..."}'}
 
 
+class Asking(Protocol):
+    """Whatever has a trail: a shell, or less."""
+
+    @property
+    def trail(self) -> Trail:
+        """Who asks is noted there."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What came in: JSON of one of ``SHAPES`` on standard input, and a file with the token where one is named."""
@@ -105,7 +115,7 @@ class Question:
         return given, _token(self.token_file) if self.token_file else given.token
 
 
-def authorised(shell: Shell, question: Question, form: type[G]) -> G:
+def authorised(shell: Asking, question: Question, form: type[G]) -> G:
     """What was given, once the one who asks has proved to be an officer; the trail names who they are.
 
     Raises NotAuthorised, also for a token of another role, whose holder the trail then names.

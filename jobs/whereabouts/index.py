@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from contracts.load import Catalog
 from contracts.vocabulary import Zone
-from jobs import stamps
 from jobs.errors import IntegrityError
 from jobs.files import EXTRACTS
 from jobs.lake import Lake
@@ -23,19 +22,11 @@ from jobs.ledger import extracts
 from jobs.schema import arrow_schema
 from jobs.storage import arrow_files
 from jobs.whereabouts import EXTRACT, PARTS, TABLE, log, names
+from jobs.whereabouts.cursor import NEVER, THROUGH, through
 from jobs.whereabouts.raw import Raw
 
-THROUGH = "through"
 Read = Callable[[Collection[str]], set[str]]
 Event = tuple[int, str, bool]  # Version, name, and whether they came.
-
-
-def through(lake: Lake) -> dict[str, int]:
-    """Through which version of each table the index is complete: the newest note says it, as care and erasure leave none."""
-    said = lake.note(TABLE) if lake.exists(TABLE) else {THROUGH: {}}
-    if THROUGH not in said:
-        said = next((note for entry in lake.history(TABLE) if THROUGH in (note := stamps.told(entry))), {THROUGH: {}})
-    return dict(said[THROUGH])
 
 
 def keep(lake: Lake, catalog: Catalog) -> int:
@@ -43,10 +34,11 @@ def keep(lake: Lake, catalog: Catalog) -> int:
 
     Raises IntegrityError where another run brings it in meanwhile, and for a table whose newest version lacks files.
     """
-    known, moved, rows = through(lake), dict[str, int](), list[pa.Table]()
+    known, rows = through(lake), [_rows(lake, TABLE, [])]
+    moved = dict.fromkeys(_of_nobody(lake, catalog) - known.keys(), NEVER)
     for name in _behind(lake, catalog, known):
-        events, version = _events(lake, catalog, name, known.get(name, -1))
-        if version > known.get(name, -1):
+        events, version = _events(lake, catalog, name, known.get(name, NEVER))
+        if version > known.get(name, NEVER):
             moved[name] = version
             rows.append(_rows(lake, name, events))
     for entry in _new_extracts(lake, known):
@@ -66,10 +58,15 @@ def kept(catalog: Catalog) -> list[str]:
             if table.zone is not Zone.LEDGER and name != TABLE and names.columns(table)]
 
 
+def _of_nobody(lake: Lake, catalog: Catalog) -> set[str]:
+    return {name for name, table in catalog.tables.items() if table.zone is not Zone.LEDGER and name != TABLE
+            and not names.columns(table) and lake.exists(name)}
+
+
 def _behind(lake: Lake, catalog: Catalog, known: dict[str, int]) -> list[str]:
     """The tables that have a version which the index does not know."""
     store = arrow_files(lake.root)
-    ways = {name: log.commit(name.replace(".", "/"), known.get(name, -1) + 1) for name in kept(catalog)}
+    ways = {name: log.commit(name.replace(".", "/"), known.get(name, NEVER) + 1) for name in kept(catalog)}
     there = {info.path for info in store.get_file_info(list(ways.values())) if info.is_file}
     fresh = [name for name in ways if name not in known and lake.exists(name)]  # Its commit 0 may be gone.
     return sorted({name for name, way in ways.items() if way in there} | set(fresh))
