@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,9 +35,18 @@ def where(token_file: TokenFile = None, as_json: AsJson = False) -> None:
     run(Settings(), Question(sys.stdin.buffer.read(MOST_BYTES), token_file), _document if as_json else _show)
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Arrow imports pandas wherever there is one, for frames that nobody here has, and that takes half a second."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        """Raises ImportError for pandas."""
+        if name == "pandas":
+            raise ImportError(name)
+
+
 def main() -> None:
-    """Run this command alone, as ``concord where``. Arrow imports pandas wherever there is one, which takes half a second."""
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+    """Run this command alone, as ``concord where``."""
+    sys.meta_path.insert(0, _WithoutPandas())
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     app.command()(where)
     with ending():
