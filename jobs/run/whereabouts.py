@@ -34,3 +34,13 @@ def complete(settings: Settings, lake: Lake) -> None:
 
     with turn(settings.home / "turns", NAME):
         index.keep(Lake(lake.root, catalog().tables), catalog())
+
+
+def prune(settings: Settings, lake: Lake, catalog: Catalog) -> None:
+    """Take out of the index who is in nothing that can be read; where another run is at it, the next one does."""
+    from jobs.whereabouts import index
+    from jobs.whereabouts.prune import prune
+
+    with suppress(LostRace), turn(settings.home / "turns", NAME, patience=0):
+        index.keep(lake, catalog)
+        prune(lake)
