@@ -50,6 +50,7 @@ bench: $(VENV)/.ready  ## Measure against hand-written rivals (SIZES="1 5" milli
 	$(BIN)/python -m tests.bench.totals
 	$(BIN)/python -m tests.bench.differencing
 	$(BIN)/python -m tests.bench.forgetting
+	$(BIN)/python -m tests.bench.whereabouts
 	$(BIN)/python -m tests.bench.freetext $(TEXTS)
 
 notebook: $(VENV)/.ready  ## Execute the notebook against the lake of the last run.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import structlog
 import typer
 
-from contracts import ContractError, catalog
+from contracts import catalog
 from contracts.exit_codes import ExitCode
 from jobs import (
     cli_access,
@@ -40,9 +39,11 @@ from jobs import (
     cli_suppression,
     cli_table,
     cli_treat,
+    cli_where,
     cli_zones,
 )
-from jobs.errors import ConcordError, ConfigurationError, no_room
+from jobs.ending import ending
+from jobs.errors import ConfigurationError
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -64,25 +65,16 @@ app.command()(cli_read.releases)
 app.command()(cli_scrub.scrub)
 app.command()(cli_media.strip_media)
 app.command()(cli_treat.treat)
+app.command()(cli_where.where)
 
 DagRun = Annotated[tuple[str, str], typer.Option("--dag-run", help="DAG id and run id that ask for this.")]
 
 
 def main() -> None:
     """Run a command; an error of ours becomes one plain message and its exit code. What it writes only its user reads."""
-    os.umask(0o077)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    try:
+    with ending():
         app()
-    except ConcordError as error:
-        _fail(str(error), error.exit_code)
-    except ContractError as error:
-        _fail(str(error), ExitCode.CONTRACT)
-    except Exception as error:
-        if full := no_room(error):
-            _fail(str(full), full.exit_code)
-        _fail(f"unexpected {type(error).__name__} in {_place(error)}; its text is withheld because it may quote data. "
-              "Run with CONCORD_DEBUG=1 on test data to see it", ExitCode.UNEXPECTED, error)
 
 
 @app.command()
@@ -266,23 +258,3 @@ cli_budget.add(app, _known)
 cli_quality.add(app, _known)
 cli_table.add(app, _known, _report)
 cli_freshness.add(app, _report)
-
-
-def _place(error: BaseException) -> str:
-    trace = error.__traceback__
-    place = "an unknown place"
-    while trace is not None:
-        module = trace.tb_frame.f_globals.get("__name__", "")
-        if str(module).startswith(("jobs", "contracts", "expectations")):
-            place = f"{module}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
-
-
-def _fail(text: str, code: int, error: BaseException | None = None) -> None:
-    import traceback
-
-    if error is not None and os.environ.get("CONCORD_DEBUG") == "1":
-        traceback.print_exception(error)
-    typer.echo(f"concord: {text}", err=True)
-    raise SystemExit(int(code))

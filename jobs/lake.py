@@ -16,7 +16,6 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
-from contracts.model import Table
 from jobs import parts, stamps
 from jobs.errors import IntegrityError, LakeError, LostRace, no_right
 from jobs.files import Files
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
     from pyspark.sql import DataFrame, SparkSession
 
-# An engine reads row groups side by side, one core each.
-WRITER = WriterProperties(compression="SNAPPY", max_row_group_size=64 * 1024)
+    from contracts.model import Table
+
+WRITER = WriterProperties(compression="SNAPPY", max_row_group_size=64 * 1024)  # An engine reads groups side by side, a core each.
 
 
 class Lake:

@@ -7,15 +7,17 @@ tell of none, or the log would tell of rows that are gone.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from contracts.model import Column, Table
 from contracts.vocabulary import DataCategory
 from jobs.versions import PROPERTIES
 
+if TYPE_CHECKING:
+    from contracts.model import Column, Table
+
 IMPERSONAL = (DataCategory.TECHNICAL, DataCategory.AGGREGATED)
 NOTHING = {"delta.dataSkippingNumIndexedCols": "0"}
-OF = {"vault.pseudonym": ("domain", "epoch")}
+OF = {"vault.pseudonym": ("domain", "epoch"), "vault.whereabouts": ("table_name",)}
 
 
 def columns(name: str) -> list[str] | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 
-from contracts.model import Table
 from jobs.errors import LakeError
+
+if TYPE_CHECKING:
+    from contracts.model import Table
 
 ARROW = {"string": pa.string(), "double": pa.float64(), "long": pa.int64(), "int": pa.int32(), "boolean": pa.bool_(),
          "date": pa.date32(), "timestamp": pa.timestamp("us", "UTC"), "binary": pa.binary()}

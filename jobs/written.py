@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from contracts.model import Table
 from jobs.errors import IntegrityError, LakeError
 from jobs.schema import arrow_schema, ddl
 from jobs.stamps import SOURCE, TARGET
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from contracts.model import Table
 
 Rows = Any  # pa.Table or pa.RecordBatchReader; pyarrow has no types
 GONE = "is_gone"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from jobs.errors import IntegrityError
 from jobs.lake import Lake
-from jobs.ledger import chain, lineage
+from jobs.ledger import chain
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
 
@@ -49,14 +49,22 @@ class Trail:
 
 def close(settings: Settings, lake: Lake, trail: Trail, result: str) -> None:
     """Write the audit entry and the lineage event of a run that ended as ``result``."""
+    now = enter(settings, lake, trail, result)
+    from jobs.ledger import lineage
+
+    lineage.emit(settings, lake, trail.stage, trail.subject, trail.run_id, trail.inputs, trail.outputs,
+                 failed=result == "failed", at=now)
+
+
+def enter(settings: Settings, lake: Lake, trail: Trail, result: str) -> datetime:
+    """Write the audit entry of a run that ended as ``result``; when that was."""
     now = datetime.now(UTC)
     detail = {**trail.detail, **({"actor_proof": "airflow_token"} if trail.proved_actor else {})}
     row = {"run_id": trail.run_id, "stage": trail.stage, "subject": trail.subject, "result": result,
            "detail": json.dumps(detail, sort_keys=True, default=str), "about": json.dumps(sorted(trail.about)),
            "actor": trail.proved_actor or settings.actor or getpass.getuser(), "at": now}
     append(lake, row)
-    lineage.emit(settings, lake, trail.stage, trail.subject, trail.run_id, trail.inputs, trail.outputs,
-                 failed=result == "failed", at=now)
+    return now
 
 
 def append(lake: Lake, entry: dict[str, Any]) -> None:

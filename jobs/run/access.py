@@ -26,7 +26,7 @@ from jobs.errors import ConfigurationError
 from jobs.ledger import erasures, releases
 from jobs.pages.access import page
 from jobs.run import asking, commitments, own_payloads, passed_on, pins, suppression, theirs
-from jobs.run.asking import Accessed, Person, Question
+from jobs.run.asking import Person, Question, Sought
 from jobs.run.linking import LINK
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.run.theirs import Theirs, Way, way
@@ -50,7 +50,7 @@ def access(settings: Settings, question: Question, out: Path) -> Report:
     where the question cannot be written down. What is about others too is withheld and counted.
     """
     with open_shell(settings, "access", "people", with_engine=False) as shell:
-        given = asking.authorised(shell, question, Accessed)
+        given = asking.authorised(shell, question, Sought)
         person, reason = _asked(shell, given)
         refuse_unfit(out, _homes(settings))
         row = {**dict.fromkeys(("answer", "rows", "withheld", "manifest_sha256", "answered_at")),
@@ -182,9 +182,9 @@ def _version(shell: Shell, table: Table) -> int:
     return version
 
 
-def _asked(shell: Shell, given: Accessed) -> tuple[Person, str]:
+def _asked(shell: Shell, given: Sought) -> tuple[Person, str]:
     """Whom an officer asks about, and why. Raises ConfigurationError, which repeats neither."""
-    shape, reason = asking.SHAPES[Accessed], given.reason.strip()
+    shape, reason = asking.SHAPES[Sought], given.reason.strip()
     if given.person is None or not given.person.source_person_id:
         raise ConfigurationError(f"name whose data is wanted, on standard input: {shape}")
     if given.person.source not in shell.catalog.sources:

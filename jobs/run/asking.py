@@ -7,13 +7,15 @@ import stat
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 from jobs.airflow_api import Holder
 from jobs.errors import ConfigurationError, NotAuthorised
-from jobs.run.shell import Shell
+
+if TYPE_CHECKING:
+    from jobs.ledger.audit import Trail
 
 ROLES = frozenset({"Officer", "Admin"})
 MOST_BYTES = 64 * 1024
@@ -56,18 +58,18 @@ class Reversed(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return "Reversed(...)"
 
 
-class Accessed(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose data is to be given to them, and why."""
-
-    person: Person | None = None
-    reason: str = ""
-    token: str = ""
-
-
 class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
     """Whom to forget, and why."""
 
     persons: tuple[Person, ...] = ()
+    reason: str = ""
+    token: str = ""
+
+
+class Sought(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom an officer looks for, and why."""
+
+    person: Person | None = None
     reason: str = ""
     token: str = ""
 
@@ -87,16 +89,24 @@ class Proved(msgspec.Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
-G = TypeVar("G", Accessed, Asked, Reviewed, Reversed, Forgotten, Lifted, Proved)
+G = TypeVar("G", Asked, Reviewed, Reversed, Forgotten, Lifted, Sought, Proved)
 LINE = '{"source": "crm", "source_person_id": "..."}'
 SHAPES = {Forgotten: '{"persons": [{"source": "crm", "source_person_id": "..."}], "reason": "...", "token": "..."}',
           Lifted: '{"persons": [{"source": "crm", "source_person_id": "..."}], "consented_at": "2026-11-01T12:00:00Z", '
                   '"reason": "...", "token": "..."}',
-          Accessed: '{"person": {"source": "crm", "source_person_id": "..."}, "reason": "...", "token": "..."}',
           Proved: '{"token": "..."}', Reversed: '{"pseudonym": "...", "reason": "...", "token": "..."}',
+          Sought: '{"person": {"source": "crm", "source_person_id": "..."}, "reason": "...", "token": "..."}',
           Asked: '{"person": {"source": "crm", "source_person_id": "..."}, "token": "..."}',
           Reviewed: '{"reason": "...", "token": "..."}, without a match also "person" and "other": '
                     '{"source": "crm", "source_person_id": "..."}'}
+
+
+class Asking(Protocol):
+    """Whatever has a trail: a shell, or less."""
+
+    @property
+    def trail(self) -> Trail:
+        """Who asks is noted there."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ class Question:
         return given, _token(self.token_file) if self.token_file else given.token
 
 
-def authorised(shell: Shell, question: Question, form: type[G]) -> G:
+def authorised(shell: Asking, question: Question, form: type[G]) -> G:
     """What was given, once the one who asks has proved to be an officer; the trail names who they are.
 
     Raises NotAuthorised, also for a token of another role, whose holder the trail then names.

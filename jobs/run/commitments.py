@@ -13,27 +13,34 @@ import secrets
 from collections.abc import Collection, Iterable
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.lake import Lake
-from jobs.run.asking import Person
-from jobs.run.shell import Shell
+from jobs.run.asking import Asking, Person
 from jobs.schema import arrow_schema
 
 TABLE, LINK = "vault.commitment", "vault.link"
 KEY_BYTES = 32
 
 
-def about(shell: Shell, persons: Iterable[Person]) -> None:
+class Noting(Asking, Protocol):
+    """Whatever has a trail and a lake: a shell, or less."""
+
+    @property
+    def lake(self) -> Lake:
+        """Where the vault is."""
+
+
+def about(shell: Noting, persons: Iterable[Person]) -> None:
     """Let the audit's entry of this run be about identities. To be called before anything is told of them."""
     for person in persons:
         shell.trail.about.append(made(shell, _text(person), [person]))
 
 
-def made(shell: Shell, text: str, owners: Collection[Person]) -> str:
+def made(shell: Noting, text: str, owners: Collection[Person]) -> str:
     """A commitment to a text about identities: 64 hexadecimal digits. Only of those that are linked is a key kept: an id that
     nobody knows, or one that was forgotten, does not come into the vault by being asked about."""
     key = secrets.token_bytes(KEY_BYTES)

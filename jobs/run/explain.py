@@ -19,7 +19,8 @@ from jobs.run.shell import Report, Shell, open_shell
 from jobs.schema import spark_schema
 from jobs.settings import Settings
 from jobs.stages import explain as stage
-from jobs.stages import people, permit
+from jobs.stages import permit
+from jobs.stages.own_keys import own_key
 from jobs.stages.use import Use
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _decision(shell: Shell, use: Use, terms: consent.Terms, versions: dict[str, 
     frames, number, label = _without_names(shell, rows, mine)
     whom = consent.asked(frames, use, terms)
     joins = mine["source"] in terms.joining
-    key = label if joins else people.own_key(label, mine["source"], number)
+    key = label if joins else own_key(label, mine["source"], number)
     whom = replace(whom, links=whom.links.where(whom.links["person_key"] == key))
     decisions = permit.decide(whom, frames.statements, use)
     (decided,) = decisions.collect()
@@ -95,7 +96,7 @@ def _decision(shell: Shell, use: Use, terms: consent.Terms, versions: dict[str, 
     vault = mine["person_key"]
     return answer | {"is_permitted": decided["is_permitted"], "reason_code": decided["reason_code"],
                      "statements": sorted(parts, key=lambda p: (p["recorded_at"], p["source"], p["record_id"]))
-                     }, vault if joins else people.own_key(vault, mine["source"], mine["source_person_id"])
+                     }, vault if joins else own_key(vault, mine["source"], mine["source_person_id"])
 
 
 def _without_names(shell: Shell, rows: dict[str, pa.Table], mine: Answer) -> tuple[consent.Known, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.vocabulary import Zone
-from jobs.run import pins
+from jobs.run import pins, whereabouts
 from jobs.run.shell import Report, open_shell
 from jobs.settings import Settings
 
@@ -23,6 +23,7 @@ def maintain(settings: Settings, grace_hours: int = pins.GRACE_HOURS) -> Report:
                      if table.zone in JOINED and shell.lake.exists(name))
         kept = pins.standing(shell.lake, shell.catalog)
         files = pins.sweep(shell.lake, shell.catalog, kept, grace_hours, (Zone.LEDGER, *pins.SWEPT))
+        whereabouts.prune(settings, shell.lake, shell.catalog)
         shell.report.facts.update(files=files, joined=joined, unreadable=[str(pin) for pin in kept.lost])
         shell.report.is_answer = bool(files or joined)
         return shell.report

@@ -25,7 +25,7 @@ from jobs.run.asking import Person, Question
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.schema import arrow_schema
 from jobs.settings import Settings
-from jobs.stages import people
+from jobs.stages.own_keys import own_key
 from jobs.turn import turn
 
 TABLE, LINK = "ledger.reversal", "vault.link"
@@ -123,7 +123,7 @@ def _identities(shell: Shell, key: str) -> list[Person]:
     if not found:
         links = shell.lake.arrow(LINK, columns=[*columns, "person_key"]).to_pylist()
         found = [{name: link[name] for name in columns} for link in links
-                 if people.own_key(link["person_key"], link["source"], link["source_person_id"]) == key]
+                 if own_key(link["person_key"], link["source"], link["source_person_id"]) == key]
     return sorted((Person(**link) for link in found), key=lambda person: (person.source, person.source_person_id))
 
 

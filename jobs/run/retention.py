@@ -12,7 +12,7 @@ from contracts.model import HONOURING, Product, Source
 from jobs.errors import Overdue
 from jobs.ledger import accounts, batches, releases, replays
 from jobs.ledger import retention as ledger
-from jobs.run import life, pins, screen, undeclared
+from jobs.run import life, pins, screen, undeclared, whereabouts
 from jobs.run.shell import Report, Shell, open_shell
 from jobs.settings import Settings
 from jobs.turn import turn
@@ -73,6 +73,8 @@ def retention(settings: Settings, tell: Callable[[dict[str, Any]], None], dry_ru
         for source in shell.catalog.sources.values():
             _each(_source(shell, source, kept, now, dry_run), source.id, found, failed)
         files = pins.sweep(shell.lake, shell.catalog, kept, grace_hours, dry_run=dry_run)
+        if not dry_run:
+            whereabouts.prune(settings, shell.lake, shell.catalog)
         kinds = {"unreadable": [str(pin) for pin in kept.lost], "undeclared": undeclared.find(shell.lake, shell.catalog, kept)}
         tell({"at": now.isoformat(timespec="seconds"), "dry_run": dry_run, "tables": found, "files": files, **kinds,
               "failed": {name: type(error).__name__ for name, error in failed.items()}})

@@ -14,7 +14,7 @@ from jobs.errors import ConcordError, LostRace, no_room
 from jobs.lake import Lake
 from jobs.ledger import audit
 from jobs.races import is_lost_race
-from jobs.run import life
+from jobs.run import life, whereabouts
 from jobs.settings import Settings
 from jobs.turn import house, turn
 
@@ -71,10 +71,11 @@ def open_shell(settings: Settings, stage: str, subject: str, with_engine: bool, 
         life.refuse(settings, contracts, lake, stage, subject)
         if not with_engine:
             yield shell
-            return
-        with engine.session(settings.engine) as spark:
-            shell.lake = Lake(settings.lake_root, contracts.tables, spark)
-            yield shell
+        else:
+            with engine.session(settings.engine) as spark:
+                shell.lake = Lake(settings.lake_root, contracts.tables, spark)
+                yield shell
+        whereabouts.keep(settings, shell.lake, contracts)
 
 
 @contextmanager

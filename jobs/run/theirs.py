@@ -23,7 +23,7 @@ from jobs.run.identities import names
 from jobs.run.linking import CHANGE, HELD, LINK, WHO
 from jobs.run.pseudonyms import TABLE as PSEUDONYM
 from jobs.run.shell import Shell
-from jobs.stages.people import own_key
+from jobs.stages.own_keys import own_key
 
 # Keys of persons never leave the vault, nor does their pseudonym go to one officer alone: `concord reidentify` asks for two.
 ABOUT_NOBODY = (DataCategory.TECHNICAL, DataCategory.AGGREGATED)
@@ -51,7 +51,7 @@ LEFT_OUT = {
     "vault.decision": "what reviewers said of pairs of accounts, in words that may name others (GDPR article 15(4))",
     "vault.frequency": "how often values occur among all people, for matching",
     "vault.commitment": "drawn keys by which entries of the audit are found to be about somebody; `concord audit about` has those",
-    "safety.record": "payloads that the law keeps of people who were forgotten; what was found in them is in safety.candidate",
+    "safety.record": "payloads that the law keeps of forgotten people; what was found in them is in safety.candidate",
 }
 OF_LEDGERS = "counts, decisions and keyed digests about what the platform did, which name nobody"
 OF_DELETED = "ids of records that their source deleted, without a person or a payload"

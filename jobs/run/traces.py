@@ -24,7 +24,7 @@ from jobs.erasure.words import Words
 from jobs.run.asking import Person
 from jobs.run.identities import KEPT_PROFILES
 from jobs.run.shell import Shell
-from jobs.stages.people import own_key
+from jobs.stages.own_keys import own_key
 from jobs.storage import arrow_files
 
 LINK, CHANGE, PSEUDONYM = "vault.link", "vault.change", "vault.pseudonym"

@@ -7,7 +7,6 @@ persons is held for review, a no of either counts for both.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -17,9 +16,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from contracts.jurisdictions import Jurisdiction
+from jobs.stages.own_keys import KEY_DIGITS
 
 LINK = ("source", "source_person_id", "person_key")
-KEY_DIGITS = 32
 V = TypeVar("V")
 
 
@@ -38,13 +37,6 @@ class People:
     def knows(self, column: str) -> bool:
         """Whether ``ages`` has the column."""
         return self.ages is not None and column in self.ages.columns
-
-
-
-
-def own_key(person_key: str, source: str, source_person_id: str) -> str:
-    """The key of an identity that stays apart, as ``apart`` makes it."""
-    return hashlib.sha256(f"{person_key}/{source}/{source_person_id}".encode()).hexdigest()[:KEY_DIGITS]
 
 
 def apart(links: DataFrame, joining: Collection[str]) -> DataFrame:

@@ -69,7 +69,7 @@ def test_a_killed_erasure_is_made_good_by_the_next(home: Settings, airflow: User
     erased = [row for row in lake(home).arrow(accounts.TABLE).to_pylist() if row["stage"] == "forget" and row["outcome"] == "erased"]
     counts = {row["table_name"]: row["rows"] for row in erased}
     assert counts == {"core.consent": 4, "core.identity": 1, "core.observation": 4, "vault.link": 1, "vault.person": 1, "vault.profile": 1,
-                      "vault.pseudonym": 1, f"product.{'glucose_daily'}": 4, "product.patient_profile": 2}
+                      "vault.pseudonym": 1, "vault.whereabouts": 10, f"product.{'glucose_daily'}": 4, "product.patient_profile": 2}
 
 
 def test_a_file_that_cannot_be_read_stops_it_and_is_named(home: Settings, airflow: Users) -> None:

@@ -76,7 +76,7 @@ def test_payloads_go_however_far_they_came(home: Settings, pull: Pull, airflow: 
     said = [r.payload.decode() for r in OTHERS]
     report = forget(home, asked())
     assert report.facts["unknown"] == 0
-    wanted = [f"{WHO}{sign}".encode() for sign in '"/, '] + [f"/{WHO}".encode()]
+    wanted = [f"{WHO}{sign}".encode() for sign in '"/, '] + [f"users/{WHO}".encode(), f"events/{WHO}".encode()]
     assert holding(home.home, wanted, ()) == []
     left = payloads(home)
     assert len(left) == len(OTHERS) and sorted(said)[1:] == [p for p in left if p in said]

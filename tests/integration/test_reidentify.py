@@ -17,7 +17,7 @@ from jobs.lake import Lake
 from jobs.run import commitments, reidentify
 from jobs.run.asking import Question
 from jobs.settings import Settings
-from jobs.stages import people
+from jobs.stages.own_keys import own_key
 from tests.integration.airflow_stand_in import Users
 from tests.integration.two_releases import airflow, audit, home, prepared
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_asked_is_said_and_not_repeated(home: Settings, domain: s
 
 def test_an_identity_that_stays_apart_is_found_by_the_key_of_its_own(home: Settings) -> None:
     link = next(r for r in lake(home).arrow("vault.link").to_pylist() if r["source_person_id"] == "person-3")
-    own = people.own_key(link["person_key"], "crm", "person-3")
+    own = own_key(link["person_key"], "crm", "person-3")
     pseudonyms = lake(home).arrow("vault.pseudonym")
     lake(home).append_arrow("vault.pseudonym", pseudonyms.slice(0, 1).set_column(2, pseudonyms.schema.field(2), [[own]]).set_column(
         3, pseudonyms.schema.field(3), [["a" * 32]]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.vocabulary import LegalBasis
 from jobs.stages import explain, people, permit
+from jobs.stages.own_keys import own_key
 from jobs.stages.use import Use
 from tests.spec.aged import aged
 from tests.spec.test_permit import CONSENT, LINKS, day
@@ -51,4 +52,4 @@ def test_words_of_category_age_and_links(frame: Any) -> None:
 
 def test_the_key_of_an_identity_apart_is_the_same_in_both_places(frame: Any) -> None:
     links = frame(LINKS, [("social", "ä/1", "P")])
-    assert people.apart(links, set()).collect()[0].person_key == people.own_key("P", "social", "ä/1")
+    assert people.apart(links, set()).collect()[0].person_key == own_key("P", "social", "ä/1")
