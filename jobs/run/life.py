@@ -57,8 +57,8 @@ STAGES: dict[str, Callable[[Catalog, str], list[Contract]]] = {
 # done or is late, the care of files, and what puts right a table that somebody wrote to by hand: reviews may stand in it.
 FREE = frozenset({"screen", "purge", "recall", "retention", "extract.record", "explain", "replay", "review.show", "review.decide",
                   "contract.review", "keys.rotate", "keys.retire", "reidentify.request", "reidentify.tell", "freshness",
-                  "maintain", "restore", "accept", "forget", "forget.requests", "audit.about", "suppression.lift",
-                  "access", "where"})
+                  "maintain", "restore", "accept", "forget", "erasure.requests", "erasure.grant", "audit.about",
+                  "suppression.lift", "access", "where"})
 
 # These take in what one source sent. Whatever else runs joins identities and decides by them, on any legal basis.
 OF_RECORDS = frozenset({"land", "conform", "replay.rejected"})

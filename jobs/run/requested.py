@@ -1,4 +1,4 @@
-"""forget.requests and forget of those: people who asked a source to be forgotten, when an officer approved in Airflow.
+"""erasure.requests and erasure.grant: people who asked a source to be forgotten are, when an officer approved in Airflow.
 
 What is approved is a list, by a keyed digest of who is on it: who asks later is on the next one. The ledger has the decision
 before anybody is forgotten, so a run that was killed goes on with whom it was to forget and with nobody else.
@@ -27,7 +27,7 @@ REASON = "asked the source to be forgotten"
 
 def list_requests(settings: Settings) -> Report:
     """Put the people who ask to be forgotten on a list for an officer; a list that was rejected is not made again."""
-    with open_shell(settings, "forget.requests", "all", with_engine=False) as shell:
+    with open_shell(settings, "erasure.requests", "all", with_engine=False) as shell:
         asking = _asking(shell)
         shell.trail.reads(INTERACTION)
         shell.report.facts.update(people=len(asking.people))
@@ -52,7 +52,7 @@ def forget_requested(settings: Settings, dag_run: tuple[str, str]) -> Report:
     Raises NotApproved when nobody answered, when who did is no officer, or when one of the list does not ask any more; nobody is
     forgotten then. A rejection is kept.
     """
-    with open_shell(settings, "forget", "requests", with_engine=False, alone=True) as shell:
+    with open_shell(settings, "erasure.grant", "requests", with_engine=False, alone=True) as shell:
         airflow = Airflow()
         answer = airflow.answer(*dag_run)
         if not airflow.roles(answer.approver) & ROLES:

@@ -50,7 +50,7 @@ LEFT_OUT = {
     "vault.held": "comparisons with identities that may be another person's (GDPR article 15(4))",
     "vault.decision": "what reviewers said of pairs of accounts, in words that may name others (GDPR article 15(4))",
     "vault.frequency": "how often values occur among all people, for matching",
-    "vault.commitment": "drawn keys by which entries of the audit are found to be about somebody; `concord audit about` has those",
+    "vault.commitment": "drawn keys by which entries of the audit are found to be about somebody: ask for `concord audit about`",
     "safety.record": "payloads that the law keeps of forgotten people; safety.candidate has what was found in them",
 }
 OF_LEDGERS = "counts, decisions and keyed digests about what the platform did, which name nobody"

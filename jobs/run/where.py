@@ -47,9 +47,9 @@ def where(settings: Settings, question: Question, tell: Callable[[Answer], None]
         with house(settings.home / "turns", alone=False):
             given = asking.authorised(asked := Asked(lake, trail), question, asking.Sought)
             trail.detail["reason"] = _reason(given)
-            whereabouts.complete(settings, lake)
             assert given.person is not None
             commitments.about(asked, [given.person])
+            whereabouts.complete(settings, lake)
             answer = _answer(lake, given.person)
     except BaseException as error:
         trail.detail = {"error": type(error).__name__}

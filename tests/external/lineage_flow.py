@@ -40,14 +40,14 @@ from jobs.run.recall import recall
 from jobs.run.release import release
 from jobs.run.replay import replay
 from jobs.run.replay_rejected import replay as replay_rejected
-from jobs.run.requested import list_requests
+from jobs.run.requested import forget_requested, list_requests
 from jobs.run.retention import retention
 from jobs.run.screen import screen
 from jobs.run.train import train
 from jobs.settings import Settings
 from tests import small_lake
 from tests.external.bulk_server import exporting
-from tests.integration.airflow_stand_in import Run, Users, serving
+from tests.integration.airflow_stand_in import Answering, Run, Users, serving
 
 SOURCE, RECIPIENT, GROUP = "device_cloud", "glycemia_institute", "engagement"
 RUN = ("extract_glycemia_institute", "manual__1")
@@ -156,13 +156,24 @@ def _officer(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) ->
     freshness.record(settings)
     yield "freshness.all"
     yield from _forgotten(settings)
+    yield from _requested(settings, patch, stack)
+
+
+def _requested(settings: Settings, patch: pytest.MonkeyPatch, stack: ExitStack) -> Iterator[str]:
+    """Somebody asks the CRM to be forgotten."""
+    small_lake.append(Lake(settings.lake_root, catalog().tables), "core.interaction", [
+        {"source_person_id": "person-6", "kind_code": "erasure_request", "channel_code": "web", "occurred_at": small_lake.START}])
+    airflow = Answering()
+    airflow.body = str(list_requests(settings).facts["list"])
+    yield "erasure.requests.all"
+    _connect(patch, "AIRFLOW", stack.enter_context(serving(airflow)))
+    forget_requested(settings, RUN)
+    yield "erasure.grant.requests"
 
 
 def _forgotten(settings: Settings) -> Iterator[str]:
     """Who asked about a person is told, the person is forgotten, and comes back."""
     person = {"source": "crm", "source_person_id": "person-5"}
-    list_requests(settings)
-    yield "forget.requests.all"
     audited.tell(settings, Question(json.dumps({"person": person, "token": "officers-token"}).encode()), lambda _: None)
     yield "audit.about.person"
     access(settings, Question(json.dumps({"person": person, "reason": "asked", "token": "officers-token"}).encode()),

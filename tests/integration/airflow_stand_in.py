@@ -35,6 +35,21 @@ class Run:
         return 200, self.answer(path)
 
 
+class Answering(Run):
+    """An Airflow that tells the roles of who answered too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.roles = {"officer": ["Officer"], "engineer": ["Engineer"]}
+
+    def reply(self, path: str, authorization: str) -> tuple[int, Any]:
+        """Status and JSON of a route."""
+        if path.startswith("/auth/fab/v1/users/"):
+            name = path.rpartition("/")[2]
+            return 200, {"username": name, "roles": [{"name": role} for role in self.roles[name]]}
+        return super().reply(path, authorization)
+
+
 class Users:
     """What Airflow with the FAB auth manager says of the holders of tokens: their names, and roles to those who may read users."""
 

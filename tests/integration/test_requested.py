@@ -16,27 +16,13 @@ from jobs.run.requested import forget_requested, list_requests
 from jobs.settings import Settings
 from tests import small_lake
 from tests.acceptance.canary import holding
-from tests.integration.airflow_stand_in import Run, serving
+from tests.integration.airflow_stand_in import Answering, serving
 from tests.integration.two_releases import home, prepared
 from tests.landing import lake_of as lake
 
 __all__ = ["home", "prepared"]
 
 RUN = ("erasure", "run-1")
-
-
-class Answering(Run):
-    """An Airflow that tells the roles of who answered too."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.roles, self.number = {"officer": ["Officer"], "engineer": ["Engineer"]}, "10:00:00"
-
-    def reply(self, path: str, authorization: str) -> tuple[int, Any]:
-        if path.startswith("/auth/fab/v1/users/"):
-            name = path.rpartition("/")[2]
-            return 200, {"username": name, "roles": [{"name": role} for role in self.roles[name]]}
-        return super().reply(path, authorization)
 
 
 @pytest.fixture
