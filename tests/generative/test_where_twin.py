@@ -102,7 +102,7 @@ def naive(lake: Lake, person: str) -> tuple[int, ...]:
 
 
 @settings(max_examples=25, deadline=None)
-@example([("append", {"crm/a"}), ("append", {"crm/a", "crm/b"}), ("keep", set()), ("delete", {"crm/b"})])
+@example([("append", {"crm/a"}), ("append", {"crm/a"}), ("keep", set()), ("restore", set())])
 @example([("append", {"crm/a"}), ("append", {"crm/b"}), ("keep", set()), ("replace", {"crm/b"}), ("keep", set()), ("prune", set())])
 @example([("replace", {"crm/a"}), ("keep", set()), ("replace", {"crm/b"}), ("append", {"crm/c"}), ("compact", set()), ("vacuum", set())])
 @example([("replace", {"crm/a"}), ("replace", {"crm/b"}), ("replace", {"crm/c"}), ("sweep", set()), ("keep", set()), ("prune", set())])
