@@ -33,13 +33,14 @@ def show_explanation(answer: Answer) -> None:
 def show_replay(answer: Answer) -> None:
     """Print the counts of a replay."""
     people = ("considered", "permitted", "released", "not_permitted", "without_rows")
-    numbers = (*people, "permitted_rows", "withheld_rows")
+    numbers = (*people, "permitted_rows", "withheld_rows", "erased_rows")
     found = titled(f"Permits of release {answer['release']}, decided again for {answer['asked_by']}", "product", *numbers,
                   "accounts", "agrees", numbers=numbers)
     for row in answer["products"]:
         counted = [f"{row['people'][name]:,}" if row["people"] else "-" for name in people]
-        found.add_row(row["product"], *counted, f"{row['permitted_rows']:,}", f"{row['withheld_rows']:,}",
-                      "equal" if row["is_account_equal"] else "DIFFERENT", "yes" if row["agrees"] else "NO")
+        rows = [f"{row[name]:,}" for name in numbers[len(people):]]
+        found.add_row(row["product"], *counted, *rows, "equal" if row["is_account_equal"] else "DIFFERENT",
+                      "yes" if row["agrees"] else "NO")
     screen().print(found)
 
 

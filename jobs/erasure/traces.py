@@ -18,8 +18,8 @@ class Traces:
     ``source/record_id``. places: ``batch_id/position`` of envelopes; mentions: of those about others that hold a word of theirs.
     values: ``role/value`` of matching that nobody else has. words: values that nobody else has, looked for in bytes. tokens: what
     is written in place of a word, or of a key, where the rest of a row is somebody else's; drawn, so that nothing leads back.
-    counts: how many rows of a file (``table/path``) went and how many were changed. extracts: pseudonyms of theirs in an extract
-    of which its recipient was not told yet.
+    counts: how many rows of a file (``table/path``) went and how many were changed. pinned: how many rows a version that is kept
+    (``table@version``) had before. extracts: pseudonyms of theirs in an extract of which its recipient was not told yet.
     """
 
     identities: set[str] = field(default_factory=set)
@@ -34,6 +34,7 @@ class Traces:
     words: set[str] = field(default_factory=set)
     tokens: dict[str, str] = field(default_factory=dict)
     counts: dict[str, list[int]] = field(default_factory=dict)
+    pinned: dict[str, int] = field(default_factory=dict)
     extracts: dict[str, list[str]] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from jobs.lake import Lake
 from jobs.schema import arrow_schema
 
 TABLE, SUPPRESSED, RELEASES = "ledger.erasure", "ledger.suppression", "ledger.erased_release"
-COPIES, REQUESTS = "ledger.erased_copy", "ledger.erasure_request"
+INPUTS, COPIES, REQUESTS = "ledger.erased_input", "ledger.erased_copy", "ledger.erasure_request"
 
 
 def every(lake: Lake) -> list[dict[str, Any]]:
@@ -45,6 +45,19 @@ def mark(lake: Lake, erasure: int, lost: Iterable[tuple[str, int, str, int]]) ->
             for group, number, product, count in lost]
     if rows:
         lake.merge_arrow(RELEASES, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(RELEASES))))
+
+
+def mark_inputs(lake: Lake, erasure: int, lost: Iterable[tuple[str, int, int]]) -> None:
+    """Keep that versions of tables that releases rest on (table, version, rows) lost rows in a pass."""
+    rows = [{"table_name": table, "version": version, "erasure": erasure, "rows": count} for table, version, count in lost]
+    if rows:
+        lake.merge_arrow(INPUTS, pa.Table.from_pylist(rows, schema=arrow_schema(lake.contract(INPUTS))))
+
+
+def lost_of(lake: Lake, table: str, version: int) -> int:
+    """How many rows a version of a table has lost since, because people were forgotten."""
+    rows = lake.arrow(INPUTS, filters=(pc.field("table_name") == table) & (pc.field("version") == version))
+    return sum(rows["rows"].to_pylist())
 
 
 def lost(lake: Lake, pin: dict[str, Any]) -> int:

@@ -21,8 +21,8 @@ from jobs.erasure.traces import Traces
 from jobs.erasure.words import Words
 from jobs.errors import ConfigurationError, NotErased
 from jobs.files import ERASING, PART, WORK, Files
-from jobs.ledger import accounts, batches, erasures, releases
-from jobs.run import asking, forgotten_extracts, kept, pins, suppression, traces
+from jobs.ledger import accounts, batches, erasures
+from jobs.run import asking, forgotten_extracts, kept, lost_rows, pins, suppression, traces
 from jobs.run.asking import Person, Question
 from jobs.run.land import healed
 from jobs.run.shell import Report, Shell, open_shell
@@ -61,13 +61,15 @@ def carry_out(shell: Shell, asked: set[Person], reason: str, officer: str) -> No
     if (left := plan.read(PLAN)) is not None:
         found.add(Traces.read(left))
     plan.write(PLAN, found.written())
-    _search(shell, found, pins.standing(shell.lake, shell.catalog))
+    pinned, tables = pins.standing(shell.lake, shell.catalog), _tables(shell)
+    _search(shell, found, pinned)
+    lost_rows.count(shell, found, pinned, tables)
     row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
     plan.write(PLAN, found.written())
     # Of whom nothing is known, nobody is kept out: the id may be mistaken, or somebody else's some day.
     erasures.suppress(shell.lake, suppression.references(settings, found.met), row["number"], row["begun_at"])
     shell.report.facts.update(kept=kept.keep(shell, row["number"], found))
-    for name in _tables(shell):
+    for name in tables:
         _erase(shell, name, found, plan)
     untold = forgotten_extracts.tell(shell, found)
     plan.write(PLAN, found.written())
@@ -183,7 +185,8 @@ def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untol
         entries.append(accounts.Entry(kept.RECORD, "kept", "legal_duty", shell.report.facts["kept"]))
     accounts.write(shell.lake, f"erasure-{row['number']}", [("forget", entry) for entry in entries], now)
     sums = {kind: sum(n for (_, outcome), n in counts.items() if outcome == kind) for kind in ("erased", "words_replaced")}
-    marked = _mark_releases(shell, row["number"])
+    marked = lost_rows.mark(shell, row["number"], found, _tables(shell))
+    plan.write(PLAN, found.written())
     shell.report.facts.update(erasure=row["number"], people=row["people"], unknown=row["unknown"], rows=sums["erased"],
                               changed=sums["words_replaced"], releases=marked, looked_at=looked.files,
                               found=sum(looked.found.values()))
@@ -196,19 +199,3 @@ def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untol
     erasures.write(shell.lake, row | {"rows": sums["erased"], "changed": sums["words_replaced"], "looked_at": looked.files,
                                       "ended_at": now})
     plan.clear()
-
-
-def _mark_releases(shell: Shell, erasure: int) -> int:
-    """Write down which releases lost rows, as far as no earlier pass told it: how many products of releases those are."""
-    lake, told = shell.lake, Counter[tuple[str, int, str]]()
-    for row in lake.arrow(erasures.RELEASES).to_pylist():
-        told[row["release_group"], row["number"], row["product"]] += row["rows"] * (row["erasure"] != erasure)
-    lost = []
-    for pin in releases.every(lake):
-        where = (pin["release_group"], pin["number"], pin["product"])
-        name = f"product.{pin['product']}"
-        if name in shell.catalog.tables and _is_personal(shell.catalog.tables[name]):
-            now = lake.arrow(name, pin["table_version"], columns=[]).num_rows
-            lost += [(*where, rows)] if (rows := pin["rows"] - now - told[where]) > 0 else []
-    erasures.mark(lake, erasure, lost)
-    return len(lost)

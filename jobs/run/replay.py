@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from jobs.errors import IntegrityError
-from jobs.ledger import accounts
+from jobs.ledger import accounts, erasures
 from jobs.ledger.accounts import Entry
 from jobs.run import asking, consent, past, pseudonyms
 from jobs.run.asking import Question
@@ -25,7 +26,8 @@ def replay(settings: Settings, wanted: Asked, question: Question, tell: Callable
     """Recompute the permits of a release from its pinned versions and its moment, and tell ``tell`` the counts.
 
     Raises NotAuthorised unless an officer asks, ConsentUnreadable when a pinned version is not there any more, and, once
-    all is told, IntegrityError when somebody is in the release whom no permit allows, or the accounts differ.
+    all is told, IntegrityError when somebody is in the release whom no permit allows, or the accounts differ by more than
+    the rows of people who were forgotten since.
     """
     with open_shell(settings, "replay", wanted.subject, with_engine=True) as shell:
         asking.authorised(shell, question, asking.Asked)
@@ -53,11 +55,32 @@ def _product(shell: Shell, pinned: Pinned) -> dict[str, Any]:
     if pinned.pseudonym_domain and pinned.pseudonym_epoch:
         names = pseudonyms.of(shell, pinned.pseudonym_domain, pinned.pseudonym_epoch)
         people = _people(shell, pinned, decided.decisions, names)
-    is_account_equal = set(entries) == held
+    lost = {table: erasures.lost_of(shell.lake, table, version) for table, version in pinned.inputs.items()}
+    erased = _erased(held, set(entries), lost)
+    is_account_equal = erased is not None
     return {"product": pinned.product.id, "legal_basis": str(pinned.use.legal_basis), "decided_at": pinned.use.as_of,
             "people": people, "permitted_rows": sum(e.rows for e in entries if e.outcome == "permitted"),
-            "withheld_rows": sum(e.rows for e in entries if e.outcome == "withheld"), "is_account_equal": is_account_equal,
+            "withheld_rows": sum(e.rows for e in entries if e.outcome == "withheld"), "erased_rows": erased or 0,
+            "is_account_equal": is_account_equal,
             "agrees": is_account_equal and not (people and people["not_permitted"])}
+
+
+def _erased(held: set[Entry], now: set[Entry], lost: dict[str, int]) -> int | None:
+    """How many rows of an account are not there any more because people were forgotten; None where the accounts differ in another
+    way: somebody is counted who was not, or more is missing than versions of the tables lost."""
+    was = {(e.table_name, e.outcome, e.reason_code): e for e in held}
+    left = {(e.table_name, e.outcome, e.reason_code): e for e in now}
+    missing: Counter[str] = Counter()
+    for key in was.keys() | left.keys():
+        before, after = was.get(key), left.get(key, Entry(*key, rows=0, people=0))
+        if before is None or after.rows > before.rows or (after.people or 0) > (before.people or 0):
+            return None
+        if after.rows == before.rows and after.people != before.people:
+            return None
+        missing[key[0]] += before.rows - after.rows
+    if any(rows > lost.get(table, 0) for table, rows in missing.items()):
+        return None
+    return missing.total()
 
 
 def _people(shell: Shell, pinned: Pinned, decisions: DataFrame, names: DataFrame) -> dict[str, int]:

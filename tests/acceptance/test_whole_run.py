@@ -71,8 +71,7 @@ def test_every_stage_left_an_event_and_an_audit_entry(whole_run: WholeRun):
     audit = whole_run.lake.arrow("ledger.audit").to_pylist()
     assert {e["run"]["runId"] for e in events} == {a["run_id"] for a in audit}
     assert {a["stage"] for a in audit} == {"land", "conform", "screen", "purge", "resolve", "link.train", "build", "release",
-                                           "extract.prepare", "extract.record", "extract.deliver", "recall", "freshness",
-                                           "erasure.requests"}
+                                           "extract.prepare", "extract.record", "extract.deliver", "recall", "freshness"}
     assert not [a for a in audit if a["result"] == "failed"]
     found = json.loads(whole_run.command("audit", "verify", "--json"))  # Stages ran side by side, in processes of their own.
     assert found["entries"] == len(audit) and found["faults"] == []

@@ -8,17 +8,19 @@ from typing import Any
 
 import polars
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
 from contracts import catalog
-from jobs.errors import ConfigurationError, NotAuthorised
+from jobs.errors import ConfigurationError, IntegrityError, NotAuthorised
 from jobs.ledger import erasures, releases
 from jobs.run.asking import Question
 from jobs.run.explain import explain
 from jobs.run.forget import forget
 from jobs.run.past import Asked
 from jobs.run.release import release
+from jobs.run.replay import replay
 from jobs.settings import Settings
 from tests import small_lake
 from tests.acceptance.canary import holding
@@ -86,6 +88,26 @@ def test_others_are_explained_as_before(home: Settings, airflow: Users) -> None:
     before = told()
     forget(home, asked("person-3"))
     assert told() == before
+
+
+def test_a_replay_counts_what_is_missing_as_erased_and_nothing_else(home: Settings, airflow: Users) -> None:
+    def replayed(number: int) -> dict[str, Any]:
+        answers: list[dict[str, Any]] = []
+        assert replay(home, Asked(GROUP, number, GLUCOSE), question(None), answers.append).result == "done"
+        return answers[0]["products"][0]
+    before = [replayed(number) for number in (1, 2)]
+    assert [row["erased_rows"] for row in before] == [0, 0]
+    forget(home, asked("person-3"))
+    for number, was in zip((1, 2), before, strict=True):
+        row = replayed(number)
+        assert (row["erased_rows"], row["is_account_equal"], row["agrees"]) == (4, True, True)
+        assert row["permitted_rows"] == was["permitted_rows"] - 4 and row["people"]["permitted"] == was["people"]["permitted"] - 1
+    forget(home, asked("person-5"))
+    assert replayed(1)["erased_rows"] == 8
+    told = lake(home).arrow(erasures.INPUTS)
+    lake(home).replace_arrow(erasures.INPUTS, told.filter(pc.field("erasure") != 2))
+    with pytest.raises(IntegrityError, match="is not what its permits allow"):
+        replayed(1)
 
 
 def test_a_release_right_after_it_waits_for_the_next_build(home: Settings, airflow: Users) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,8 @@ def test_a_killed_erasure_is_made_good_by_the_next(home: Settings, airflow: User
     assert report.facts["found"] == 0
     assert holding(home.home, [b"person-3", key.encode(), *(name.encode() for name in names)], ()) == []
     assert [entry["ended_at"] is not None for entry in erasures.every(lake(home))] == [True] * len(erasures.every(lake(home)))
+    inputs = {json.loads(pin["inputs"])["core.observation"] for pin in released(home)}
+    assert {erasures.lost_of(lake(home), "core.observation", version) for version in inputs} == {4}
     erased = [row for row in lake(home).arrow(accounts.TABLE).to_pylist() if row["stage"] == "forget" and row["outcome"] == "erased"]
     counts = {row["table_name"]: row["rows"] for row in erased}
     assert counts == {"core.consent": 4, "core.identity": 1, "core.observation": 4, "vault.link": 1, "vault.person": 1, "vault.profile": 1,
