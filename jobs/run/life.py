@@ -58,7 +58,7 @@ STAGES: dict[str, Callable[[Catalog, str], list[Contract]]] = {
 FREE = frozenset({"screen", "purge", "recall", "retention", "extract.record", "explain", "replay", "review.show", "review.decide",
                   "contract.review", "keys.rotate", "keys.retire", "reidentify.request", "reidentify.tell", "freshness",
                   "maintain", "restore", "accept", "forget", "erasure.requests", "erasure.grant", "audit.about",
-                  "suppression.lift", "access", "where"})
+                  "suppression.lift", "access"})
 
 # These take in what one source sent. Whatever else runs joins identities and decides by them, on any legal basis.
 OF_RECORDS = frozenset({"land", "conform", "replay.rejected"})
