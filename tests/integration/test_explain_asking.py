@@ -89,7 +89,8 @@ def test_nothing_of_the_person_or_the_token_stays_behind_but_what_opens_the_audi
     assert (entry["actor"], entry["result"]) == ("officer", "done")
     assert json.loads(entry["detail"]) == {"actor_proof": "airflow_token", "group": GROUP, "release": 1, "products": [GLUCOSE]}
     written = [path for path in home.home.rglob("*") if path.is_file() and before.get(path) != path.stat().st_mtime_ns]
-    content = b"".join(path.read_bytes() for path in written if "commitment" not in path.parts)  # What opens the audit's entry.
+    content = b"".join(path.read_bytes() for path in written if not {"commitment", "whereabouts"} & set(path.parts))
+    # What opens the audit's entry, and who is where, lie in the vault.
     assert {"ledger", "events.jsonl"} <= {part for path in written for part in path.parts}
     assert not [word for word in ("person-0", "officers-token", key, *record_ids) if word.encode() in content]
     assert key not in json.dumps(answer, default=str) and "person-0" not in json.dumps(answer, default=str)

@@ -120,7 +120,7 @@ def refused(home: Settings, source: str, batch: str) -> str:
     assert [core(home, source, table) for table in tables] == [[] for _ in tables]
     assert account(home, batch) == {} and apart(home, source) == {} and lake.version(f"raw.{source}__deleted") <= 0
     assert [b["batch_id"] for b in batches.waiting(lake, source)] == [batch]
-    assert holding(home.home, [CANARY.encode()], ("lake/raw", "lake/core")) == []
+    assert holding(home.home, [CANARY.encode()], ("lake/raw", "lake/core", "lake/vault/whereabouts")) == []
     assert [c for c in CANARIES if c in str(failure.value)] == []
     return str(failure.value)
 

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from contracts import catalog
 from contracts.consent_loss import limits
 from contracts.exit_codes import ExitCode
-from jobs import cli
+from jobs import cli, ending
 from jobs import engine as engines
 from jobs.errors import GateFailed, LakeError
 from jobs.lake import Lake
@@ -198,7 +198,7 @@ def run(monkeypatch: pytest.MonkeyPatch, home: Settings, *words: str) -> int:
     monkeypatch.setenv("CONCORD_HOME", str(home.home))
     monkeypatch.delenv("CONCORD_LAKE", raising=False)
     monkeypatch.setattr(sys, "argv", ["concord", "consent-loss", *words])
-    monkeypatch.setattr(cli.os, "umask", lambda _: 0)
+    monkeypatch.setattr(ending.os, "umask", lambda _: 0)
     with pytest.raises(SystemExit) as end:
         cli.main()
     return int(end.value.code or 0)

@@ -29,6 +29,7 @@ PEOPLE, DAYS, LATER = 100, 5, 1
 # When a run happened to take place, and what it was called: all that may differ between two runs over the same rows.
 OF_THE_RUN = {"at", "before_at", "checked_at", "closed_at", "conformed_at", "decided_at", "due_at", "found_at", "held_at", "linked_at", "minted_at",
               "noticed_at", "released_at", "report_due_at", "run_id", "spent_at", "started_at", "triage_due_at", "written_at"}
+SEALS = {"ledger.audit": {"previous", "sha256"}}  # Of columns that differ.
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Made:
     def rows(self, table: str) -> list[str]:
         """Every row of a table as JSON text, sorted; columns that tell of the run are left out."""
         found = self.lake.arrow(table).to_pylist()
-        return sorted(json.dumps({k: v for k, v in row.items() if k not in OF_THE_RUN}, default=str, sort_keys=True)
-                      for row in found)
+        left_out = OF_THE_RUN | SEALS.get(table, set())
+        return sorted(json.dumps({k: v for k, v in row.items() if k not in left_out}, default=str, sort_keys=True) for row in found)
 
     def persons(self) -> set[frozenset[tuple[Any, ...]]]:
         """The identities of each person with what they rest on, whatever the person is called."""
