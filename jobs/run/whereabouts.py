@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jobs.errors import LostRace
+import structlog
+
+from jobs.errors import IntegrityError, LostRace
 from jobs.lake import Lake
 from jobs.settings import Settings
 from jobs.turn import turn
@@ -18,11 +20,12 @@ NAME = "whereabouts"
 
 
 def keep(settings: Settings, lake: Lake, catalog: Catalog) -> None:
-    """Bring into the index what a stage wrote. Where another run is at it, that one does, or the next, or who asks."""
+    """Bring into the index what a stage wrote. Where another run is at it, on this machine or another, that one does, or the
+    next, or who asks. A table that cannot be read stays behind: the stage is done, and who asks is told."""
     from jobs.whereabouts import index
 
-    with suppress(LostRace), turn(settings.home / "turns", NAME, patience=0):
-        index.keep(lake, catalog)
+    with suppress(LostRace, IntegrityError), turn(settings.home / "turns", NAME, patience=0):
+        index.keep(lake, catalog, _left)
 
 
 def complete(settings: Settings, lake: Lake) -> None:
@@ -41,6 +44,10 @@ def prune(settings: Settings, lake: Lake, catalog: Catalog) -> None:
     from jobs.whereabouts import index
     from jobs.whereabouts.prune import prune
 
-    with suppress(LostRace), turn(settings.home / "turns", NAME, patience=0):
-        index.keep(lake, catalog)
+    with suppress(LostRace, IntegrityError), turn(settings.home / "turns", NAME, patience=0):
+        index.keep(lake, catalog, _left)
         prune(lake)
+
+
+def _left(table: str, error: Exception) -> None:
+    structlog.get_logger().warning("not in the index of who is where", table=table, error=type(error).__name__)

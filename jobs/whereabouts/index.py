@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from contracts.load import Catalog
 from contracts.vocabulary import Zone
-from jobs.errors import IntegrityError
+from jobs.errors import IntegrityError, NotErased
 from jobs.files import EXTRACTS
 from jobs.lake import Lake
 from jobs.ledger import extracts
@@ -29,15 +29,22 @@ Read = Callable[[Collection[str]], set[str]]
 Event = tuple[int, str, bool]  # Version, name, and whether they came.
 
 
-def keep(lake: Lake, catalog: Catalog) -> int:
+def keep(lake: Lake, catalog: Catalog, leave: Callable[[str, Exception], None] | None = None) -> int:
     """Bring in what tables and extracts have that the index has not; how many events that were.
 
-    Raises IntegrityError where another run brings it in meanwhile, and for a table whose newest version lacks files.
+    leave: told of a table that cannot be read, which stays behind then. Raises IntegrityError for such a table where there is
+    nobody to tell, and where another run brings in the same meanwhile.
     """
     known, rows = through(lake), [_rows(lake, TABLE, [])]
     moved = dict.fromkeys(_of_nobody(lake, catalog) - known.keys(), NEVER)
     for name in _behind(lake, catalog, known):
-        events, version = _events(lake, catalog, name, known.get(name, NEVER))
+        try:
+            events, version = _events(lake, catalog, name, known.get(name, NEVER))
+        except IntegrityError as error:
+            if leave is None:
+                raise
+            leave(name, error)
+            continue
         if version > known.get(name, NEVER):
             moved[name] = version
             rows.append(_rows(lake, name, events))
@@ -73,7 +80,8 @@ def _behind(lake: Lake, catalog: Catalog, known: dict[str, int]) -> list[str]:
 
 
 def _events(lake: Lake, catalog: Catalog, name: str, since: int) -> tuple[list[Event], int]:
-    """What happened in a table after a version, and through which that is told."""
+    """What happened in a table after a version, and through which that is told. Raises IntegrityError where its files are missing
+    or broken."""
     store, table = arrow_files(lake.path(name)), catalog.tables[name]
     source = catalog.sources.get(name.split(".")[1].partition("__")[0]) if table.zone is Zone.RAW else None
     raw = None if source is None else Raw(lake, source)
@@ -82,7 +90,11 @@ def _events(lake: Lake, catalog: Catalog, name: str, since: int) -> tuple[list[E
         raise IntegrityError(f"{name}: files of its newest version are missing, so nobody can say whom it holds; put them back "
                              f"from a copy, or run `concord table restore {name}`")
     read = partial(_read, table, store, raw)
-    return changes(found, files, since, _here(lake, name), read)
+    try:
+        return changes(found, files, since, _here(lake, name), read)
+    except NotErased as error:  # What reads files for an erasure says so.
+        raise IntegrityError(f"{name}: a file of it cannot be read, so nobody can say whom it holds; put it back from a copy, or "
+                             f"run `concord table restore {name}`") from error
 
 
 def _read(table: Any, store: Any, raw: Raw | None, paths: Collection[str]) -> set[str]:

@@ -244,6 +244,33 @@ def test_files_that_are_missing_stop_it(home: Settings) -> None:
         where(home, asked(), lambda _: pytest.fail("told"))
 
 
+def test_a_stage_does_not_fail_for_a_table_that_cannot_be_read(home: Settings, airflow: Users) -> None:
+    """It stays behind in the index, alone; whoever asks is told, and once it is mended it is there."""
+    told(home)
+    for table, name in (("core.identity", "late-comer"), ("core.message", "writer")):
+        more = {"channel_code": "social", "posted_at": small_lake.START, "text": "x", "is_from_brand": False}
+        small_lake.append(lake(home), table, [{"source_person_id": name, **(more if table == "core.message" else {"country_code": "DE"})}])
+    broken = max(small_lake.Path(lake(home).path("core.identity")).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns)
+    content, before = broken.read_bytes(), cursor.through(lake(home))
+    broken.write_bytes(content[:-3])
+    maintain(home)
+    after = cursor.through(lake(home))
+    assert after["core.identity"] == before["core.identity"] and after["core.message"] == lake(home).version("core.message")
+    with pytest.raises(IntegrityError, match=r"core\.identity: a file of it cannot be read"):
+        where(home, asked(), lambda _: pytest.fail("told"))
+    broken.write_bytes(content)
+    assert "core.identity" in versions(told(home, "late-comer"))
+
+
+def test_a_stage_does_not_fail_where_another_machine_is_at_the_index(home: Settings, airflow: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(home)
+    small_lake.append(lake(home), "core.identity", [{"source_person_id": "late-comer", "country_code": "DE"}])
+    with monkeypatch.context() as patch:
+        patch.setattr(type(lake(home)), "done", lambda self, name, once: 0 if name == TABLE else 99_000)
+        whereabouts.keep(home, lake(home), catalog())
+    assert "core.identity" in versions(told(home, "late-comer"))
+
+
 @pytest.mark.parametrize(("given", "said"), [([], ""), ([3], "3"), ([0, 1, 2, 5, 7, 8], "0-2, 5, 7-8")])
 def test_versions_are_short(given: list[int], said: str) -> None:
     assert cli_where.spans(given) == said
