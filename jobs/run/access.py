@@ -54,7 +54,7 @@ def access(settings: Settings, question: Question, out: Path) -> Report:
         person, reason = _asked(shell, given)
         refuse_unfit(out, _homes(settings))
         row = {**dict.fromkeys(("answer", "rows", "withheld", "manifest_sha256", "answered_at")),
-               "access_id": secrets.token_hex(8), "reference": _committed(shell, person), "reason": reason,
+               "access_id": secrets.token_hex(8), "reference": commitments.about(shell, [person])[0], "reason": reason,
                "requested_by": shell.trail.proved_actor, "requested_at": datetime.now(UTC)}
         _write(shell, row)
         shell.report.facts.update(access=row["access_id"], answer="nothing_held", forgotten_in=_forgotten(shell, person))
@@ -205,12 +205,6 @@ def _forgotten(shell: Shell, person: Person) -> int | None:
     (_, reference), = suppression.references(shell.settings, [f"{person.source}/{person.source_person_id}"])
     rows = shell.lake.arrow(erasures.SUPPRESSED, columns=["erasure"], filters=pc.field("reference") == reference)
     return pc.max(rows["erasure"]).as_py()
-
-
-def _committed(shell: Shell, person: Person) -> str:
-    """What the audit and the ledger keep of whom it was about."""
-    commitments.about(shell, [person])
-    return commitments.made(shell, f"{person.source}/{person.source_person_id}", [person])
 
 
 def _write(shell: Shell, row: dict[str, Any]) -> None:

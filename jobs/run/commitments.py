@@ -34,10 +34,12 @@ class Noting(Asking, Protocol):
         """Where the vault is."""
 
 
-def about(shell: Noting, persons: Iterable[Person]) -> None:
-    """Let the audit's entry of this run be about identities. To be called before anything is told of them."""
-    for person in persons:
-        shell.trail.about.append(made(shell, _text(person), [person]))
+def about(shell: Noting, persons: Iterable[Person]) -> list[str]:
+    """Let the audit's entry of this run be about identities: a commitment to each. To be called before anything is told of
+    them."""
+    found = [made(shell, _text(person), [person]) for person in persons]
+    shell.trail.about += found
+    return found
 
 
 def made(shell: Noting, text: str, owners: Collection[Person]) -> str:
