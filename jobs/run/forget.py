@@ -62,7 +62,7 @@ def carry_out(shell: Shell, asked: set[Person], reason: str, officer: str) -> No
         found.add(Traces.read(left))
     plan.write(PLAN, found.written())
     pinned, tables = pins.standing(shell.lake, shell.catalog), _tables(shell)
-    _search(shell, found, pinned)
+    _search(shell, found, pinned, tables)
     lost_rows.count(shell, found, pinned, tables)
     row["unknown"] = sum(f"{person.source}/{person.source_person_id}" not in found.met for person in asked)
     plan.write(PLAN, found.written())
@@ -76,14 +76,17 @@ def carry_out(shell: Shell, asked: set[Person], reason: str, officer: str) -> No
     forgotten_extracts.take_out(shell, row["number"], found)
     _recount(shell)
     _tidy(settings)
+    marked = lost_rows.mark(shell, row["number"], found, tables)
+    plan.write(PLAN, found.written())
+    shell.report.facts.update(releases=marked)
     _end(shell, row, found, _looked(shell, found), untold, plan)
 
 
-def _search(shell: Shell, found: Traces, pinned: pins.Standing) -> None:
+def _search(shell: Shell, found: Traces, pinned: pins.Standing, tables: list[str]) -> None:
     """Take away what is only history, and find what is left of people."""
     for source in filter(lambda s: shell.lake.exists(s.raw), shell.catalog.sources.values()):
         healed(shell.lake, source)
-    for name in _tables(shell):
+    for name in tables:
         shell.lake.sweep(name, pinned.versions(name), hours=0)
     traces.search(shell, found)
     forgotten_extracts.collect(shell, found)
@@ -185,10 +188,8 @@ def _end(shell: Shell, row: dict[str, Any], found: Traces, looked: Looked, untol
         entries.append(accounts.Entry(kept.RECORD, "kept", "legal_duty", shell.report.facts["kept"]))
     accounts.write(shell.lake, f"erasure-{row['number']}", [("forget", entry) for entry in entries], now)
     sums = {kind: sum(n for (_, outcome), n in counts.items() if outcome == kind) for kind in ("erased", "words_replaced")}
-    marked = lost_rows.mark(shell, row["number"], found, _tables(shell))
-    plan.write(PLAN, found.written())
     shell.report.facts.update(erasure=row["number"], people=row["people"], unknown=row["unknown"], rows=sums["erased"],
-                              changed=sums["words_replaced"], releases=marked, looked_at=looked.files,
+                              changed=sums["words_replaced"], looked_at=looked.files,
                               found=sum(looked.found.values()))
     if looked.found:
         places = ", ".join(f"{count:,} in {place}" for place, count in sorted(looked.found.items()))
