@@ -202,6 +202,15 @@ def test_after_a_split_what_stands_under_a_shared_key_is_marked(home: Settings) 
     assert not any(row["is_shared"] for row in told(home, "person-3")["tables"] if row["table"] != f"product.{GLUCOSE}")
 
 
+def test_what_says_that_another_identity_had_a_key_of_theirs_is_about_the_other(home: Settings) -> None:
+    key, _ = test_forget.person(home, "person-3")
+    change_link(home, "person-4", key)
+    change_link(home, "no-data", key)
+    change_link(home, "no-data", NEW)
+    found = versions(told(home, "no-data"))["vault.change"]
+    assert found == naive(home, {"no-data"})["vault.change"] and min(found) > min(versions(told(home, "person-4"))["vault.change"])
+
+
 def test_a_match_that_waits_for_a_review_is_another_person(home: Settings) -> None:
     small_lake.hold(lake(home))
     small_lake.released(home)
