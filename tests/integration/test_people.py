@@ -88,7 +88,9 @@ def test_a_trained_model_links_by_score(trained: tuple[Settings, dict[str, Any]]
 
 
 def test_a_second_run_changes_nothing(many: Settings) -> None:
-    before = {name: lake(many).version(name) for name in vault(many) if name != "vault.whereabouts"}
+    names = vault(many)  # Reading makes the tables that are not there yet, and the next run has those in its index.
+    resolve(many)
+    before = {name: lake(many).version(name) for name in names}
     report = resolve(many)
     assert (report.result, report.changed) == ("unchanged", [])
     assert {name: lake(many).version(name) for name in before} == before
