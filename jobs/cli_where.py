@@ -21,8 +21,9 @@ def where(token_file: TokenFile = None, as_json: AsJson = False) -> None:
 
     Standard input is {"person": {"source": "crm", "source_person_id": "..."}, "reason": "...", "token": "..."}, with the token of
     an officer's log-in to Airflow (POST /auth/token); --token-file may hold the token instead. All identities that are one person
-    with the one named count; a match that waits for a review is another person. The audit keeps who asked and why, and of nobody.
-    Versions whose files are gone are not told. What stands under a key that is somebody else's today is marked: it is of both.
+    with the one named count; a match that waits for a review is another person. The audit keeps who asked, why, and a commitment
+    to whom. Versions whose files are gone are not told. What stands under a key that is somebody else's today is marked: it is of
+    both.
 
     Example: concord where < question.json
 
